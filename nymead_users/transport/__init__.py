@@ -1,0 +1,1 @@
+"""Bytes and sockets: listeners that accept connections and hand what arrives to sessions."""

@@ -1,0 +1,1 @@
+"""The two dialects on the wire and the framing below them. No I/O."""
