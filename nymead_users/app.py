@@ -1,0 +1,181 @@
+"""The composition root: the one module that names concrete classes, and starts and stops everything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from nymead_users import __version__, systemd
+from nymead_users.config import Settings
+from nymead_users.endpoint import Endpoint
+from nymead_users.events import EventBus
+from nymead_users.identity.passwords import Passwords
+from nymead_users.identity.pushbutton import PushButton
+from nymead_users.identity.store import UserStore
+from nymead_users.identity.throttling import Throttle
+from nymead_users.identity.users import Users
+from nymead_users.namespaces.discovery import DiscoveryNamespace
+from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
+from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
+from nymead_users.namespaces.operator import OperatorNamespace
+from nymead_users.namespaces.users import UsersNamespace
+from nymead_users.rpc.dispatcher import Dispatcher
+from nymead_users.rpc.registry import Registry
+from nymead_users.session.broadcaster import Broadcaster
+from nymead_users.session.directory import Directory
+from nymead_users.session.session import Limits, SessionFactory
+from nymead_users.storage.database import Database
+from nymead_users.storage.datadir import CONTROL_SOCKET, STORE, data_directory
+from nymead_users.transport.listener import Listener
+from nymead_users.transport.tcp import TcpListener
+from nymead_users.transport.tls import ServerTls, server_tls
+from nymead_users.transport.unix import UnixListener
+from nymead_users.transport.websocket import WebSocketListener
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that is up.
+
+    ``endpoints`` are the announced listeners, with their real ports; ``fingerprint`` is the TLS
+    certificate's, where there is a TLS listener.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    fingerprint: str | None
+    initial_setup_required: bool
+
+
+async def serve(settings: Settings, announce: Callable[[Running], None]) -> None:
+    """Run the server until SIGTERM or SIGINT; ``announce`` is called once everything is up.
+
+    Raises DataDirectoryError, StoreUnusable and ListenError where it can't start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        announce(server)
+        systemd.notify("READY=1")
+        log.info("server started", extra={"version": __version__})
+        await stop.wait()
+        systemd.notify("STOPPING=1")
+        log.info("server stopping")
+    log.info("server stopped")
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator[Running]:
+    """A server that is up within the block. ``offline``: on its control socket alone.
+
+    Raises DataDirectoryError, StoreUnusable and ListenError where it can't start.
+    """
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(data_directory(settings.data_dir))
+        database = await Database.open(directory / STORE)
+        stack.push_async_callback(database.close)
+        passwords = Passwords(**settings.argon2.model_dump())
+        stack.callback(passwords.close)
+        events = EventBus()
+        users = Users(
+            UserStore(database),
+            passwords,
+            Throttle(**settings.throttling.model_dump()),
+            events,
+            initial_setup=settings.initial_setup,
+        )
+        await users.start()
+        wanted = () if offline else settings.listeners
+        tls = None
+        if any(listener.endpoint.tls for listener in wanted):
+            tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
+        sessions = _Sessions(settings, database, users, events)
+        control = Endpoint("unix", "", 0, str((directory / CONTROL_SOCKET).absolute()))
+        listeners = [
+            _listener(
+                listener.endpoint,
+                sessions.of(operator=listener.endpoint.unix, authentication=listener.authentication),
+                settings,
+                tls,
+            )
+            for listener in wanted
+        ]
+        opened = [_listener(control, sessions.of(operator=True, authentication=False), settings, tls), *listeners]
+        try:
+            for listener in opened:
+                await listener.open()
+            yield Running(
+                tuple(listener.endpoint for listener in listeners),
+                None if tls is None else tls.fingerprint,
+                users.required,
+            )
+        finally:
+            for listener in opened:
+                listener.stop()
+            await asyncio.gather(*(listener.close() for listener in opened))
+
+
+class _Sessions:
+    """The session factories of one server: they share everything but whom they trust."""
+
+    def __init__(self, settings: Settings, database: Database, users: Users, events: EventBus) -> None:
+        self._users = users
+        self._limits = Limits(
+            message_size=settings.limits.message_size,
+            outbox_size=settings.limits.outbox_size,
+            handshake_time=settings.limits.handshake_time,
+        )
+        # The directory hears first what changes: nobody may be notified by permissions of a moment ago.
+        self._directory = Directory(
+            events,
+            limit=settings.limits.connections,
+            limit_per_address=settings.limits.connections_per_address,
+        )
+        self._broadcaster = Broadcaster(self._directory)
+        push_button = PushButton(available=settings.push_button, mint=users.log_in_by_button, revoke=users.revoke)
+        public = Registry(
+            [UsersNamespace(users, push_button, events, self._broadcaster.notify, self_service=settings.self_service)]
+        )
+        server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)
+        public.add(JsonRpcNamespace(users, push_button, server, public))
+        public.add(DiscoveryNamespace(public, __version__))
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        check_returns = settings.log.level == "debug"
+        self._public = Dispatcher(public, users, check_returns=check_returns)
+        self._operator = Dispatcher(operator, users, check_returns=check_returns)
+
+    def of(self, *, operator: bool, authentication: bool) -> SessionFactory:
+        """The sessions of one listener."""
+        return SessionFactory(
+            self._operator if operator else self._public,
+            self._directory,
+            self._broadcaster,
+            self._users,
+            self._limits,
+            authentication=authentication and not operator,
+        )
+
+
+def _listener(endpoint: Endpoint, sessions: SessionFactory, settings: Settings, tls: ServerTls | None) -> Listener:
+    context = tls.context if tls is not None and endpoint.tls else None
+    limits = settings.limits
+    if endpoint.unix:
+        return UnixListener(endpoint, sessions)
+    if endpoint.websocket:
+        return WebSocketListener(
+            endpoint,
+            sessions,
+            tls=context,
+            handshake_time=limits.handshake_time,
+            message_size=limits.message_size,
+            allowed_origins=settings.allowed_origins,
+            allowed_hosts=settings.allowed_hosts,
+        )
+    return TcpListener(endpoint, sessions, tls=context, handshake_time=limits.handshake_time)

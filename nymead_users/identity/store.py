@@ -1,0 +1,256 @@
+"""Users and tokens in the database: one verb, one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, exists, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
+from nymead_users.identity.tokens import NewToken, TokenInfo, digest
+from nymead_users.permissions import Principal, Scope, User
+from nymead_users.storage.database import Database
+from nymead_users.storage.errors import IntegrityViolation
+from nymead_users.storage.tables import known_addresses, tokens, users
+
+#: How many addresses a user is known to log in from; the one longest unused gives way.
+KNOWN_ADDRESSES = 16
+
+#: The columns that make a User.
+_USER = (users.c.username, users.c.email, users.c.display_name, users.c.scopes, users.c.allowed_thing_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """What a login is held against. ``known``: the user has logged in from this address before."""
+
+    password_hash: str | None
+    known: bool
+
+    def __repr__(self) -> str:
+        """Nothing of the hash."""
+        return f"LoginRecord(known={self.known})"
+
+
+class UserStore:
+    """All verbs raise StoreError where the database fails; nothing is changed then.
+
+    Names are expected in lower case.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def is_empty(self) -> bool:
+        """Whether there is no user, and so no token either."""
+        async with self._database.read() as connection:
+            return not await connection.scalar(select(exists(select(users.c.id))))
+
+    async def add(self, user: User, password_hash: str, *, first: bool = False) -> None:
+        """Add a user. Raises DuplicateUser; NotPermitted where ``first`` and there is a user already."""
+        try:
+            async with self._database.write() as connection:
+                if first and await connection.scalar(select(exists(select(users.c.id)))):
+                    raise NotPermitted("there is a user already")
+                if await self._id(connection, user.username) is not None:
+                    raise DuplicateUser(user.username)
+                await connection.execute(insert(users).values(**_columns(user), password_hash=password_hash))
+        except IntegrityViolation as violation:
+            raise DuplicateUser(user.username) from violation
+
+    async def find(self, username: str) -> User | None:
+        """The user of that name."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(*_USER).where(users.c.username == username))).first()
+        return None if row is None else _user(row)
+
+    async def all(self) -> list[User]:
+        """All users by name."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(*_USER).order_by(users.c.username))
+            return [_user(row) for row in rows]
+
+    async def login_record(self, username: str, address: str) -> LoginRecord | None:
+        """What a login of this user from this address is held against; None without such a user."""
+        known = (
+            select(literal(1))
+            .where(known_addresses.c.user_id == users.c.id, known_addresses.c.address == address)
+            .exists()
+        )
+        statement = select(users.c.password_hash, known).where(users.c.username == username)
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement)).first()
+        return None if row is None else LoginRecord(row[0], bool(row[1]))
+
+    async def principal(self, token: str) -> Principal | None:
+        """For whom a token stands."""
+        statement = select(tokens.c.id, *_USER).join_from(tokens, users).where(tokens.c.digest == digest(token))
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement)).first()
+        return None if row is None else Principal(_user(row), UUID(row.id))
+
+    async def log_in(self, username: str, token: NewToken, address: str, *, checked: str, rehashed: str | None) -> User:
+        """Keep a login's token, the address it came from, and the hash made anew where it was outdated.
+
+        Raises UnknownUser if the user is gone or has another password than the one that was ``checked``.
+        """
+        async with self._database.write() as connection:
+            statement = select(users.c.id, *_USER).where(users.c.username == username, users.c.password_hash == checked)
+            row = (await connection.execute(statement)).first()
+            if row is None:
+                raise UnknownUser(username)
+            if rehashed is not None:
+                await connection.execute(update(users).where(users.c.id == row.id).values(password_hash=rehashed))
+            await self._add_token(connection, row.id, token)
+            await self._remember(connection, row.id, address)
+            return _user(row)
+
+    async def log_in_by_button(self, token: NewToken) -> tuple[User, bool]:
+        """Keep a push button's token; its user (of the empty name), and whether it was made just now."""
+        async with self._database.write() as connection:
+            row = (await connection.execute(select(users.c.id, *_USER).where(users.c.username == ""))).first()
+            if row is not None:
+                await self._add_token(connection, row.id, token)
+                return _user(row), False
+            user = User("", "", "", Scope.ADMIN, ())
+            await connection.execute(insert(users).values(**_columns(user), password_hash=None))
+            await self._add_token(connection, await self._require(connection, ""), token)
+            return user, True
+
+    async def set_password(self, username: str, password_hash: str, *, keep_tokens: bool) -> frozenset[UUID]:
+        """Change a password; the ids of the tokens removed with it. Raises UnknownUser.
+
+        The push button's user has no password to change, and is unknown here.
+        """
+        async with self._database.write() as connection:
+            user_id = await self._require(connection, username)
+            if not username:
+                raise UnknownUser(username)
+            await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+            return frozenset() if keep_tokens else await self._remove_tokens(connection, user_id)
+
+    async def change(
+        self,
+        username: str,
+        *,
+        display_name: str | None = None,
+        email: str | None = None,
+        scopes: Scope | None = None,
+        allowed_thing_ids: Iterable[UUID] | None = None,
+    ) -> User:
+        """Change what is given; the user as it is then. Raises UnknownUser."""
+        values: dict[str, Any] = {}
+        if display_name is not None:
+            values["display_name"] = display_name
+        if email is not None:
+            values["email"] = email
+        if scopes is not None:
+            values["scopes"] = int(scopes)
+        if allowed_thing_ids is not None:
+            values["allowed_thing_ids"] = [str(thing_id) for thing_id in allowed_thing_ids]
+        async with self._database.write() as connection:
+            user_id = await self._require(connection, username)
+            if values:
+                await connection.execute(update(users).where(users.c.id == user_id).values(**values))
+            row = (await connection.execute(select(*_USER).where(users.c.id == user_id))).one()
+            return _user(row)
+
+    async def remove(self, username: str) -> bool:
+        """Remove a user with all tokens; whether no user is left. Raises UnknownUser."""
+        async with self._database.write() as connection:
+            user_id = await self._require(connection, username)
+            await connection.execute(delete(users).where(users.c.id == user_id))
+            return not await connection.scalar(select(exists(select(users.c.id))))
+
+    async def tokens(self, username: str) -> list[TokenInfo]:
+        """A user's tokens by age; none for an unknown user."""
+        statement = (
+            select(tokens.c.id, users.c.username, tokens.c.creation_time, tokens.c.device_name)
+            .join_from(tokens, users)
+            .where(users.c.username == username)
+            .order_by(tokens.c.creation_time, tokens.c.id)
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement)
+            return [TokenInfo(UUID(row[0]), row[1], row[2], row[3]) for row in rows]
+
+    async def remove_token(self, token_id: UUID, *, owner: str | None) -> str:
+        """Remove a token; the name of its user. ``owner``: only if it is theirs.
+
+        Raises TokenNotFound; NotPermitted where it is somebody else's.
+        """
+        async with self._database.write() as connection:
+            statement = select(users.c.username).join_from(tokens, users).where(tokens.c.id == str(token_id))
+            username = await connection.scalar(statement)
+            if username is None:
+                raise TokenNotFound(str(token_id))
+            if owner is not None and username != owner:
+                raise NotPermitted("the token is somebody else's")
+            await connection.execute(delete(tokens).where(tokens.c.id == str(token_id)))
+            return str(username)
+
+    async def _id(self, connection: AsyncConnection, username: str) -> int | None:
+        user_id: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
+        return user_id
+
+    async def _require(self, connection: AsyncConnection, username: str) -> int:
+        user_id = await self._id(connection, username)
+        if user_id is None:
+            raise UnknownUser(username)
+        return user_id
+
+    async def _add_token(self, connection: AsyncConnection, user_id: int, token: NewToken) -> None:
+        await connection.execute(
+            insert(tokens).values(
+                id=str(token.id),
+                user_id=user_id,
+                digest=digest(token.value),
+                creation_time=token.creation_time,
+                device_name=token.device_name,
+            )
+        )
+
+    async def _remove_tokens(self, connection: AsyncConnection, user_id: int) -> frozenset[UUID]:
+        ids = await connection.scalars(select(tokens.c.id).where(tokens.c.user_id == user_id))
+        removed = frozenset(UUID(token_id) for token_id in ids)
+        await connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+        return removed
+
+    async def _remember(self, connection: AsyncConnection, user_id: int, address: str) -> None:
+        mine = known_addresses.c.user_id == user_id
+        others = (
+            select(known_addresses.c.address)
+            .where(mine, known_addresses.c.address != address)
+            .order_by(known_addresses.c.last_login.desc())
+            .offset(KNOWN_ADDRESSES - 1)
+        )
+        forgotten = [address, *(await connection.scalars(others))]
+        await connection.execute(delete(known_addresses).where(mine, known_addresses.c.address.in_(forgotten)))
+        await connection.execute(
+            insert(known_addresses).values(user_id=user_id, address=address, last_login=int(time.time()))
+        )
+
+
+def _columns(user: User) -> dict[str, Any]:
+    return {
+        "username": user.username,
+        "email": user.email,
+        "display_name": user.display_name,
+        "scopes": int(user.scopes),
+        "allowed_thing_ids": [str(thing_id) for thing_id in user.allowed_thing_ids],
+    }
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> User:
+    return User(
+        username=row.username,
+        email=row.email,
+        display_name=row.display_name,
+        scopes=Scope(row.scopes),
+        allowed_thing_ids=tuple(UUID(thing_id) for thing_id in row.allowed_thing_ids),
+    )

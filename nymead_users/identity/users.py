@@ -1,0 +1,228 @@
+"""Users and their tokens: who exists, who logs in, who may do what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+from uuid import UUID
+
+from nymead_users.events import EventBus
+from nymead_users.identity.errors import (
+    InconsistentScopes,
+    NotPermitted,
+    TooManyAttempts,
+    UnknownUser,
+)
+from nymead_users.identity.events import TokensRemoved, UserAdded, UserChanged, UserRemoved
+from nymead_users.identity.passwords import Passwords
+from nymead_users.identity.policy import canonical_username, check_password
+from nymead_users.identity.store import UserStore
+from nymead_users.identity.throttling import Throttle
+from nymead_users.identity.tokens import NewToken, TokenInfo, mint
+from nymead_users.permissions import Principal, Scope, User
+
+log = logging.getLogger(__name__)
+
+#: Asked once more when a slow change is about to be stored: raises if the caller may no longer make it.
+Confirm = Callable[[], None]
+
+
+class Users:
+    """The domain service. Names are taken in any case and kept in lower case.
+
+    Every verb raises StoreError where the database fails; nothing is changed and nobody is told then.
+    Whatever changes is published on the bus once it is stored.
+    """
+
+    def __init__(
+        self,
+        store: UserStore,
+        passwords: Passwords,
+        throttle: Throttle,
+        events: EventBus,
+        *,
+        initial_setup: Literal["anyone", "local", "off"] = "anyone",
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._throttle = throttle
+        self._events = events
+        self._initial_setup = initial_setup
+        #: Whether there is no user yet (rpc.dispatcher.Setup).
+        self.required = False
+        #: Changes whenever users or tokens do (session.session.Tokens).
+        self.generation = 0
+
+    async def start(self) -> None:
+        """Find out whether there are users. Must come before anything else."""
+        self.required = await self._store.is_empty()
+
+    def allowed(self, *, local: bool) -> bool:
+        """Whether a peer may make the first user."""
+        return self._initial_setup == "anyone" or (self._initial_setup == "local" and local)
+
+    # Sessions
+
+    async def resolve(self, token: str) -> Principal | None:
+        """The principal for whom a token stands; None if it is not valid."""
+        return await self._store.principal(token)
+
+    async def authenticate(
+        self, username: str, password: str, device_name: str, *, address: str
+    ) -> tuple[User, NewToken] | None:
+        """Log in; the user and a new token, or None for a wrong name or password.
+
+        Raises TooManyAttempts and Busy. An unknown user takes as long as a wrong password.
+        """
+        username = username.lower()
+        record = await self._store.login_record(username, address)
+        known = record is not None and record.known
+
+        def admit() -> None:
+            try:
+                self._throttle.check(address, username, known=known)
+            except TooManyAttempts as refusal:
+                log.warning(
+                    "login refused: too many attempts",
+                    extra={"account": username[:64], "retry_after": round(refusal.retry_after, 1)},
+                )
+                raise
+
+        admit()
+        checked = None if record is None else record.password_hash
+        if not await self._passwords.verify(password, checked, admit=admit) or checked is None:
+            self._throttle.failed(address, username, known=known)
+            log.warning("login failed", extra={"account": username[:64]})
+            return None
+        rehashed = await self._passwords.hash(password) if self._passwords.outdated(checked) else None
+        token = mint(device_name)
+        try:
+            user = await self._store.log_in(username, token, address, checked=checked, rehashed=rehashed)
+        except UnknownUser:
+            log.warning("login failed: changed meanwhile", extra={"account": username})
+            return None
+        self._throttle.succeeded(address, username)
+        log.info("logged in", extra={"account": username, "token": str(token.id), "device": device_name})
+        return user, token
+
+    async def log_in_by_button(self, device_name: str) -> NewToken:
+        """A token for the user of the empty name, who is made an administrator when first needed."""
+        token = mint(device_name)
+        user, made = await self._store.log_in_by_button(token)
+        log.warning("push button pressed: token made", extra={"token": str(token.id), "device": device_name})
+        if made:
+            self.required = False
+            self._publish(UserAdded(user))
+        return token
+
+    # Users
+
+    async def create_first(self, username: str, password: str, display_name: str, email: str) -> None:
+        """Make the first administrator. Raises NotPermitted once there is a user; otherwise as ``create``."""
+        if not self.required:
+            raise NotPermitted("there is a user already")
+        user = User(canonical_username(username), email, display_name, Scope.ADMIN, ())
+        check_password(password)
+        await self._store.add(user, await self._passwords.hash(password), first=True)
+        log.warning("initial setup done", extra={"account": user.username})
+        self.required = False
+        self._publish(UserAdded(user))
+
+    async def create(
+        self,
+        username: str,
+        password: str,
+        *,
+        display_name: str = "",
+        email: str = "",
+        scopes: Scope = Scope.ADMIN,
+        allowed_thing_ids: tuple[UUID, ...] = (),
+        confirm: Confirm = lambda: None,
+    ) -> None:
+        """Make a user.
+
+        Raises, in this order: InvalidUsername, WeakPassword, InconsistentScopes, DuplicateUser; and Busy.
+        """
+        name = canonical_username(username)
+        check_password(password)
+        _check_scopes(scopes)
+        user = User(name, email, display_name, scopes, allowed_thing_ids)
+        password_hash = await self._passwords.hash(password)
+        confirm()
+        await self._store.add(user, password_hash)
+        log.info("user added", extra={"account": name, "scopes": int(scopes)})
+        self.required = False
+        self._publish(UserAdded(user))
+
+    async def all(self) -> list[User]:
+        """All users by name."""
+        return await self._store.all()
+
+    async def set_password(
+        self, username: str, password: str, *, keep_tokens: bool = False, confirm: Confirm = lambda: None
+    ) -> None:
+        """Change a password; without ``keep_tokens`` every device of the user is logged out.
+
+        Raises UnknownUser, WeakPassword and Busy.
+        """
+        name = username.lower()
+        if not name or await self._store.find(name) is None:
+            raise UnknownUser(name)
+        check_password(password)
+        password_hash = await self._passwords.hash(password)
+        confirm()
+        removed = await self._store.set_password(name, password_hash, keep_tokens=keep_tokens)
+        log.info("password changed", extra={"account": name, "tokens_removed": len(removed)})
+        if removed:
+            self._publish(TokensRemoved(name, removed))
+
+    async def set_info(self, username: str, *, display_name: str | None, email: str | None) -> None:
+        """Change the details that are given. Raises UnknownUser."""
+        user = await self._store.change(username.lower(), display_name=display_name, email=email)
+        if display_name is None and email is None:
+            return
+        log.info("user info changed", extra={"account": user.username})
+        self._publish(UserChanged(user))
+
+    async def set_scopes(self, username: str, scopes: Scope, allowed_thing_ids: tuple[UUID, ...] | None) -> None:
+        """Change what a user may do; without ``allowed_thing_ids`` that list stays.
+
+        Raises InconsistentScopes and UnknownUser.
+        """
+        _check_scopes(scopes)
+        user = await self._store.change(username.lower(), scopes=scopes, allowed_thing_ids=allowed_thing_ids)
+        log.info("user scopes changed", extra={"account": user.username, "scopes": int(scopes)})
+        self._publish(UserChanged(user))
+
+    async def remove(self, username: str) -> None:
+        """Remove a user and all their tokens. Raises UnknownUser."""
+        name = username.lower()
+        self.required = await self._store.remove(name)
+        log.info("user removed", extra={"account": name})
+        self._publish(UserRemoved(name))
+
+    # Tokens
+
+    async def tokens(self, username: str) -> list[TokenInfo]:
+        """A user's tokens by age; none for an unknown user."""
+        return await self._store.tokens(username.lower())
+
+    async def remove_token(self, token_id: UUID, *, owner: str | None = None) -> None:
+        """Remove a token; with ``owner`` only if it is theirs. Raises TokenNotFound and NotPermitted."""
+        username = await self._store.remove_token(token_id, owner=owner)
+        log.info("token removed", extra={"account": username, "token": str(token_id)})
+        self._publish(TokensRemoved(username, frozenset({token_id})))
+
+    async def revoke(self, token: NewToken) -> None:
+        """Take back a token that could not be handed over."""
+        await self.remove_token(token.id)
+
+    def _publish(self, event: object) -> None:
+        self.generation += 1
+        self._events.publish(event)
+
+
+def _check_scopes(scopes: Scope) -> None:
+    if not scopes.consistent:
+        raise InconsistentScopes(repr(scopes))

@@ -1,0 +1,43 @@
+"""rpc.discover, as the OpenRPC specification asks for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, TypedDict
+
+from nymead_users.rpc.caller import Caller
+from nymead_users.rpc.namespace import Access, Namespace, NoParams, method
+from nymead_users.rpc.openrpc import openrpc
+from nymead_users.rpc.registry import Registry
+
+#: An OpenRPC document. One of its keys is no name in Python.
+OpenRpcDocument = TypedDict(
+    "OpenRpcDocument",
+    {
+        "openrpc": str,
+        "info": dict[str, Any],
+        "methods": list[dict[str, Any]],
+        "components": dict[str, Any],
+        "x-notifications": list[dict[str, Any]],
+    },
+)
+
+
+class DiscoveryNamespace(Namespace):
+    """The contract is public: anyone may read it, at any time."""
+
+    name = "rpc"
+    hidden = True
+
+    def __init__(self, registry: Registry, version: str) -> None:
+        self._registry = registry
+        self._version = version
+
+    @method("discover", access=Access.PUBLIC, during_setup=True)
+    async def discover(self, caller: Caller, params: NoParams) -> OpenRpcDocument:  # noqa: ARG002
+        """Describe the API as an OpenRPC document."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> OpenRpcDocument:
+        return openrpc(self._registry, self._version)  # type: ignore[return-value]

@@ -1,0 +1,184 @@
+"""The methods and notifications of the Users namespace."""
+
+from __future__ import annotations
+
+from nymead_users.events import EventBus
+from nymead_users.identity.errors import NotPermitted, StoreError
+from nymead_users.identity.events import UserAdded, UserChanged, UserRemoved
+from nymead_users.identity.pushbutton import PushButton
+from nymead_users.identity.users import Users
+from nymead_users.namespaces.outcomes import outcome, outcome_of
+from nymead_users.namespaces.signin import SignIn, push_button_auth_finished
+from nymead_users.namespaces.types import (
+    ErrorReturns,
+    TokenListReturns,
+    UserError,
+    scopes_of,
+    token_info,
+    user_info,
+)
+from nymead_users.namespaces.users.types import (
+    ChangePasswordParams,
+    ChangeUserPasswordParams,
+    CreateUserParams,
+    GetUserInfoReturns,
+    GetUsersReturns,
+    RemoveTokenParams,
+    SetUserInfoParams,
+    SetUserScopesParams,
+    UsernameParams,
+    UserNotification,
+    UserRemovedNotification,
+)
+from nymead_users.permissions import Principal, Scope
+from nymead_users.rpc.caller import Caller, confirm
+from nymead_users.rpc.namespace import NoParams, Notification, Notify, method
+
+
+class UsersNamespace(SignIn):
+    """Users, their permissions and their tokens."""
+
+    name = "Users"
+    notifications = (
+        Notification("Users.UserAdded", "A user was added.", UserNotification),
+        Notification("Users.UserChanged", "A user's details or permissions changed.", UserNotification),
+        Notification("Users.UserRemoved", "A user was removed.", UserRemovedNotification),
+        push_button_auth_finished("Users"),
+    )
+
+    def __init__(
+        self, users: Users, push_button: PushButton, events: EventBus, notify: Notify, *, self_service: bool
+    ) -> None:
+        super().__init__(users, push_button)
+        self.self_service = self_service
+        self._own_scope = Scope.NONE if self_service else Scope.ADMIN
+        self._notify = notify
+        events.subscribe(UserAdded, self._user_added)
+        events.subscribe(UserChanged, self._user_changed)
+        events.subscribe(UserRemoved, self._user_removed)
+
+    # Users
+
+    @method("CreateUser")
+    async def create_user(self, caller: Caller, params: CreateUserParams) -> ErrorReturns:
+        """Create a user. Without scopes the user is an administrator. A user without
+        PermissionScopeAccessAllThings may access the things in allowedThingIds only.
+        """
+        return await outcome(
+            self._users.create(
+                params.username,
+                params.password,
+                display_name=params.displayName or "",
+                email=params.email or "",
+                scopes=scopes_of(params.scopes),
+                allowed_thing_ids=tuple(params.allowedThingIds or ()),
+                confirm=lambda: confirm(caller, Scope.ADMIN),
+            )
+        )
+
+    @method("GetUsers")
+    async def get_users(self, caller: Caller, params: NoParams) -> GetUsersReturns:  # noqa: ARG002
+        """List all users."""
+        return {"users": [user_info(user) for user in await self._users.all()]}
+
+    @method("SetUserScopes")
+    async def set_user_scopes(self, caller: Caller, params: SetUserScopesParams) -> ErrorReturns:  # noqa: ARG002
+        """Set what a user may do. Their live connections follow at once."""
+        things = params.allowedThingIds
+        return await outcome(
+            self._users.set_scopes(params.username, scopes_of(params.scopes), None if things is None else tuple(things))
+        )
+
+    @method("ChangeUserPassword")
+    async def change_user_password(self, caller: Caller, params: ChangeUserPasswordParams) -> ErrorReturns:
+        """Set a user's password. All their tokens are removed, so that every device has to log in again."""
+        return await outcome(
+            self._users.set_password(params.username, params.newPassword, confirm=lambda: confirm(caller, Scope.ADMIN))
+        )
+
+    @method("RemoveUser")
+    async def remove_user(self, caller: Caller, params: UsernameParams) -> ErrorReturns:  # noqa: ARG002
+        """Remove a user and all their tokens."""
+        return await outcome(self._users.remove(params.username))
+
+    @method("GetUserTokens")
+    async def get_user_tokens(self, caller: Caller, params: UsernameParams) -> TokenListReturns:  # noqa: ARG002
+        """List a user's tokens; an unknown user has none."""
+        return await self._tokens(params.username)
+
+    # The caller's own account
+
+    @method("GetUserInfo", scope=Scope.NONE)
+    async def get_user_info(self, caller: Caller, params: NoParams) -> GetUserInfoReturns:  # noqa: ARG002
+        """Tell who the token of this connection stands for."""
+        if caller.principal is None:
+            return {"error": UserError.PERMISSION_DENIED}
+        return {"error": UserError.NO_ERROR, "userInfo": user_info(caller.principal.user)}
+
+    @method("ChangePassword", own=True)
+    async def change_password(self, caller: Caller, params: ChangePasswordParams) -> ErrorReturns:
+        """Change the caller's own password. Their tokens stay valid."""
+        principal = caller.principal
+        if principal is None:
+            return {"error": UserError.PERMISSION_DENIED}
+        return await outcome(
+            self._users.set_password(
+                principal.username,
+                params.newPassword,
+                keep_tokens=True,
+                confirm=lambda: confirm(caller, self._own_scope),
+            )
+        )
+
+    @method("GetTokens", own=True)
+    async def get_tokens(self, caller: Caller, params: NoParams) -> TokenListReturns:  # noqa: ARG002
+        """List the caller's own tokens."""
+        if caller.principal is None:
+            return {"error": UserError.PERMISSION_DENIED}
+        return await self._tokens(caller.principal.username)
+
+    @method("RemoveToken", own=True)
+    async def remove_token(self, caller: Caller, params: RemoveTokenParams) -> ErrorReturns:
+        """Remove a token: connections that use it are cut off at once. An administrator may remove any,
+        everybody else their own.
+        """
+        owner = None
+        if not caller.permits(Scope.ADMIN) and caller.principal is not None:
+            owner = caller.principal.username
+        return await outcome(self._users.remove_token(params.tokenId, owner=owner))
+
+    @method("SetUserInfo", own=True)
+    async def set_user_info(self, caller: Caller, params: SetUserInfoParams) -> ErrorReturns:
+        """Change a user's display name and e-mail address, each where it is given. Without a username the
+        caller's own; anybody else's needs an administrator.
+        """
+        own = None if caller.principal is None else caller.principal.username
+        username = own if params.username is None else params.username.lower()
+        if username is None or (username != own and not caller.permits(Scope.ADMIN)):
+            return outcome_of(NotPermitted())
+        return await outcome(self._users.set_info(username, display_name=params.displayName, email=params.email))
+
+    async def _tokens(self, username: str) -> TokenListReturns:
+        try:
+            tokens = await self._users.tokens(username)
+        except StoreError as failure:
+            return {"error": outcome_of(failure)["error"]}
+        return {"error": UserError.NO_ERROR, "tokenInfoList": [token_info(token) for token in tokens]}
+
+    # Administrators hear everything, everybody else what happens to themselves
+
+    def _user_added(self, event: UserAdded) -> None:
+        self._notify("Users.UserAdded", {"userInfo": user_info(event.user)}, audience=_administrator)
+
+    def _user_changed(self, event: UserChanged) -> None:
+        def may_know(principal: Principal) -> bool:
+            return _administrator(principal) or principal.username == event.user.username
+
+        self._notify("Users.UserChanged", {"userInfo": user_info(event.user)}, audience=may_know)
+
+    def _user_removed(self, event: UserRemoved) -> None:
+        self._notify("Users.UserRemoved", {"username": event.username}, audience=_administrator)
+
+
+def _administrator(principal: Principal) -> bool:
+    return principal.scopes == Scope.ADMIN

@@ -1,0 +1,140 @@
+"""The one way from a call to its result: the guard chain, the method, the errors."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from nymead_users.rpc.caller import Caller
+from nymead_users.rpc.errors import (
+    HandshakeRequired,
+    InternalError,
+    InvalidParams,
+    MethodNotFound,
+    PermissionDenied,
+    RpcError,
+    SetupRequired,
+    Unauthorized,
+)
+from nymead_users.rpc.message import Call, Result
+from nymead_users.rpc.namespace import Access, Method, NoParams, Params
+from nymead_users.rpc.registry import Registry
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[^.]+\.[^.]+")
+
+
+class Setup(Protocol):
+    """Whether the server still waits for its first user, and who may make it."""
+
+    @property
+    def required(self) -> bool:
+        """No user exists yet."""
+
+    def allowed(self, *, local: bool) -> bool:
+        """Whether a peer may make the first user; ``local`` for one on this machine."""
+
+
+class Dispatcher:
+    """Checks each call against the declaration of its method and runs it.
+
+    With ``check_returns`` what methods return is held against their declaration too, for tests and
+    debugging.
+    """
+
+    def __init__(self, registry: Registry, setup: Setup, *, check_returns: bool = False) -> None:
+        self._registry = registry
+        self._setup = setup
+        self._check_returns = check_returns
+        self._adapters: dict[str, TypeAdapter[Any]] = {}
+
+    async def dispatch(self, call: Call, caller: Caller) -> Result:
+        """Run a call.
+
+        The order of the checks is the contract: the name's form, the token unchanged, set-up and
+        authentication, permission, the method's existence, its params, the handshake. Whoever is not
+        authenticated learns nothing of what exists.
+
+        Raises RpcError, and nothing else: whatever else goes wrong becomes an InternalError whose
+        reference stands in the log beside the cause.
+        """
+        name = call.method
+        if not _NAME.fullmatch(name):
+            raise MethodNotFound.malformed(name)
+        method = self._registry.get(name)
+        await self._authenticate(call, caller, method)
+        if method is None:
+            known = name.partition(".")[0] in self._registry.namespaces
+            raise MethodNotFound("No such method" if known else "No such namespace")
+        if method.scope and not caller.permits(method.scope):
+            log.info("permission denied", extra={"method": name})
+            raise PermissionDenied
+        params = _checked(method, call.params)
+        if not (call.lenient or caller.greeted or method.handshake):
+            raise HandshakeRequired
+        try:
+            result = await method.run(caller, params)
+            if self._check_returns:
+                self._check(method, result)
+        except RpcError:
+            raise
+        except Exception as error:
+            reference = secrets.token_hex(4)
+            log.exception("call failed", extra={"method": name, "reference": reference})
+            raise InternalError(reference) from error
+        return result
+
+    async def _authenticate(self, call: Call, caller: Caller, method: Method | None) -> None:
+        """Token unchanged, then set-up, then authentication."""
+        exempt = method is not None and method.access is not Access.TOKEN
+        if call.token is not None and not exempt:
+            await caller.present_token(call.token, lenient=call.lenient)
+        if not caller.authentication_required:
+            return
+        if self._setup.required:
+            if method is None or not method.during_setup:
+                raise SetupRequired
+            if method.access is Access.SETUP and not self._setup.allowed(local=caller.peer.local):
+                log.warning("initial setup refused from here", extra={"method": method.name})
+                raise PermissionDenied
+        elif (method is None or method.access is not Access.PUBLIC) and caller.principal is None:
+            raise Unauthorized
+
+    def _check(self, method: Method, result: Result) -> None:
+        adapter = self._adapters.get(method.name)
+        if adapter is None:
+            adapter = self._adapters[method.name] = TypeAdapter(method.returns)
+        adapter.validate_python(result)
+
+
+def _checked(method: Method, given: dict[str, Any] | list[Any] | None) -> Params:
+    """The params as the method's model. Raises InvalidParams naming the first wrong one and the reason."""
+    if method.params is NoParams and not given:
+        return _NO_PARAMS
+    if isinstance(given, list):
+        names = list(method.params.model_fields)
+        if len(given) > len(names):
+            raise InvalidParams(method.name, str(len(names)), f"At most {len(names)} params, got {len(given)}")
+        given = dict(zip(names, given, strict=False))
+    try:
+        return method.params.model_validate(given or {})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        param = ".".join(str(part) for part in first["loc"])
+        raise InvalidParams(method.name, param, _reason(first["type"], first["msg"], param)) from None
+
+
+_NO_PARAMS = NoParams()
+
+
+def _reason(kind: str, message: str, param: str) -> str:
+    if kind == "missing":
+        return f"Missing required key: {param}"
+    if kind == "extra_forbidden":
+        return f"Invalid key: {param}"
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,34 @@
+"""A call as data, whatever the dialect in which it came."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: What a method answers: a JSON object.
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request.
+
+    ``params`` are named (a dict), positional (a list, JSON-RPC 2.0 only) or absent. ``token`` is what the
+    message carries: "" for none in nymea's dialect, where every message states its token; None where the
+    message says nothing about it. ``lenient`` marks JSON-RPC 2.0: no handshake is needed, and a token in
+    the envelope is taken up where none is bound yet.
+    """
+
+    method: str
+    params: dict[str, Any] | list[Any] | None
+    token: str | None
+    lenient: bool
+
+    def __repr__(self) -> str:
+        """The call without its params and token: both can hold secrets."""
+        return f"Call({self.method!r})"
+
+
+#: Runs a call: its result, or an RpcError.
+Dispatch = Callable[[Call], Awaitable[Result]]

@@ -1,0 +1,357 @@
+"""One connection's session, from its first message to its close."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+from nymead_users import logs
+from nymead_users.peer import Peer
+from nymead_users.permissions import Principal, Scope, User
+from nymead_users.rpc.dispatcher import Dispatcher
+from nymead_users.rpc.errors import ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
+from nymead_users.rpc.message import Call, Result
+from nymead_users.session.broadcaster import Broadcaster
+from nymead_users.session.channel import Channel
+from nymead_users.session.directory import Directory
+from nymead_users.session.outbox import Outbox
+from nymead_users.wire.dialect import Dialect
+from nymead_users.wire.framing import BrokenText, Framing, JsonValue, parse
+from nymead_users.wire.jsonrpc2 import JsonRpc2Dialect
+from nymead_users.wire.nymea import NymeaDialect
+
+log = logging.getLogger(__name__)
+
+#: Seconds from an unauthorized reply to the close: clients that drop unread data when the connection goes
+#: still see the reply. nymead's clients know this delay.
+CLOSE_DELAY = 0.2
+
+NYMEA = NymeaDialect()
+JSONRPC2 = JsonRpc2Dialect()
+
+_connection_numbers = count(1)
+
+
+class Tokens(Protocol):
+    """Knows for whom a token stands."""
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever users or tokens do."""
+
+    async def resolve(self, token: str) -> Principal | None:
+        """The principal of a valid token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a session: bytes of a message, bytes unread by the client, seconds to the first message."""
+
+    message_size: int
+    outbox_size: int
+    handshake_time: float
+
+
+class SessionFactory:
+    """Opens the sessions of one listener.
+
+    ``authentication`` says whether callers need tokens there.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        directory: Directory,
+        broadcaster: Broadcaster,
+        tokens: Tokens,
+        limits: Limits,
+        *,
+        authentication: bool,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.directory = directory
+        self.broadcaster = broadcaster
+        self.tokens = tokens
+        self.limits = limits
+        self.authentication = authentication
+
+    def admit(self, peer: Peer) -> bool:
+        """Count a connection in, or refuse it. Each one admitted must ``leave``."""
+        admitted = self.directory.admit(peer)
+        if not admitted:
+            log.warning("connection refused: too many connections", extra={"peer": peer.address})
+        return admitted
+
+    def leave(self, peer: Peer) -> None:
+        """Count a connection out."""
+        self.directory.leave(peer)
+
+    def busy(self) -> bytes:
+        """What a connection that was not admitted is told."""
+        return NYMEA.refusal(ServerBusy())
+
+    def open(self, channel: Channel, peer: Peer) -> Session:
+        """Begin a session; it ends with ``Session.close``."""
+        return Session(self, channel, peer)
+
+
+class Session:
+    """The state of one connection, and what methods see as their Caller.
+
+    Transports call ``feed`` or ``parse``, then ``receive`` with each message, one after the other, and
+    ``close`` at the end.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_channel",
+        "_closing",
+        "_deadline",
+        "_dialect",
+        "_factory",
+        "_framing",
+        "_on_close",
+        "_outbox",
+        "_token",
+        "connection_id",
+        "greeted",
+        "locale",
+        "notification_dialect",
+        "peer",
+        "presented_token",
+        "principal",
+        "subscriptions",
+    )
+
+    def __init__(self, factory: SessionFactory, channel: Channel, peer: Peer) -> None:
+        self.connection_id = f"c{next(_connection_numbers)}"
+        self.peer = peer
+        self.principal: Principal | None = None
+        self.presented_token: str | None = None
+        self.greeted = False
+        self.locale: str | None = None
+        self.subscriptions: frozenset[str] = frozenset()
+        self.notification_dialect: Dialect = NYMEA
+        self._factory = factory
+        self._channel = channel
+        self._framing: Framing | None = None
+        self._dialect: Dialect | None = None
+        #: The bound token; None until something has bound one, "" for none.
+        self._token: str | None = None
+        self._closing: RpcError | None = None
+        self._on_close: dict[str, Callable[[], None]] = {}
+        self._outbox = Outbox(channel, factory.limits.outbox_size, self._overflowed)
+        self._deadline: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            factory.limits.handshake_time, self._expired
+        )
+        factory.directory.add(self)
+        log.info("connected", extra={"connection": self.connection_id, "address": self.address})
+
+    def __repr__(self) -> str:
+        """The connection and the user; the token stays out."""
+        return f"<Session {self.connection_id} {self.address} {self.username!r}>"
+
+    @property
+    def address(self) -> str:
+        """The peer's address, for log lines."""
+        return self.peer.address
+
+    @property
+    def username(self) -> str | None:
+        """The user's name, for log lines."""
+        return None if self.principal is None else self.principal.username
+
+    # What transports call
+
+    def feed(self, data: bytes) -> list[JsonValue | BrokenText]:
+        """The messages that are complete with these bytes of a stream."""
+        if self._framing is None:
+            self._framing = Framing(max_size=self._factory.limits.message_size)
+        return self._framing.feed(data)
+
+    def parse(self, text: str | bytes) -> JsonValue | BrokenText:
+        """The message in one frame."""
+        return parse(text)
+
+    async def receive(self, message: JsonValue | BrokenText) -> None:
+        """Answer one message. Returns when its reply is in the outbox."""
+        logs.subject.set(self)
+        if isinstance(message, BrokenText):
+            self._refuse(message)
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        dialect = self._dialect_of(message)
+        self._dialect = dialect
+        reply = await dialect.answer(message, self._dispatch)
+        if reply is not None:
+            self._outbox.put(reply)
+
+    def flush(self) -> None:
+        """Hand what is to be sent to the channel now rather than at the end of the turn."""
+        self._outbox.flush()
+
+    def close(self) -> None:
+        """The connection has ended. Calling it again does nothing."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self not in self._factory.directory.sessions:
+            return
+        self._outbox.close()
+        self._factory.directory.remove(self)
+        log.info("disconnected", extra={"connection": self.connection_id, "address": self.address})
+        for callback in self._on_close.values():
+            callback()
+        self._on_close.clear()
+
+    # What the directory and the broadcaster call
+
+    def send(self, message: bytes) -> None:
+        """Put a written message into the outbox."""
+        self._outbox.put(message)
+
+    def hears(self, audience: Callable[[Principal], bool]) -> bool:
+        """Whether a notification may be sent here."""
+        if not self.authentication_required:
+            return True
+        return self.principal is not None and audience(self.principal)
+
+    def user_changed(self, user: User) -> None:
+        """The bound user has other permissions or details from here on."""
+        if self.principal is not None:
+            self.principal = dataclasses.replace(self.principal, user=user)
+
+    def revoke(self) -> None:
+        """The bound token is no longer valid."""
+        log.info("token revoked", extra={"connection": self.connection_id, "address": self.address})
+        self._set_principal(None)
+
+    # What methods and the dispatcher see (rpc.caller.Caller)
+
+    @property
+    def authentication_required(self) -> bool:
+        """Whether this listener asks for tokens."""
+        return self._factory.authentication
+
+    @property
+    def token_bound(self) -> bool:
+        """Whether a token is bound, valid or not."""
+        return bool(self._token)
+
+    def permits(self, scope: Scope) -> bool:
+        """Whether the caller holds all of ``scope`` now."""
+        if not self._factory.authentication:
+            return True
+        return self.principal is not None and scope in self.principal.scopes
+
+    async def present_token(self, token: str, *, lenient: bool) -> None:
+        """Hold a message's token against the bound one; take it up where none is bound."""
+        bound = self._token
+        if bound is not None and hmac.compare_digest(token.encode(), bound.encode()):
+            return
+        if bound is None or (lenient and not bound) or not self.authentication_required:
+            await self.bind(token)
+            return
+        raise TokenChanged
+
+    async def bind(self, token: str) -> Principal | None:
+        """Bind a token.
+
+        A token that is removed while it is looked up must not stay bound, so the look-up is repeated
+        until nothing has changed meanwhile.
+        """
+        tokens = self._factory.tokens
+        principal: Principal | None = None
+        if token:
+            generation = None
+            while generation != tokens.generation:
+                generation = tokens.generation
+                principal = await tokens.resolve(token)
+        self._token = token
+        self._set_principal(principal)
+        return principal
+
+    def greet(self, locale: str) -> None:
+        """The handshake is done."""
+        self.greeted = True
+        self.locale = locale
+
+    def subscribe(self, namespaces: frozenset[str]) -> None:
+        """Send the notifications of these namespaces, in the dialect of the present call."""
+        self.subscriptions = namespaces
+        self.notification_dialect = self._dialect or NYMEA
+
+    def postpone(self) -> Callable[[str, Mapping[str, Any]], None]:
+        """A function that notifies this connection alone, in the dialect of the present call."""
+        dialect = self._dialect or NYMEA
+
+        def notify(name: str, params: Mapping[str, Any]) -> None:
+            self.send(dialect.notification(self._factory.broadcaster.next_number(), name, params))
+
+        return notify
+
+    def on_close(self, name: str, callback: Callable[[], None]) -> None:
+        """Call back when the connection ends, in place of an earlier callback of that name."""
+        self._on_close[name] = callback
+
+    # Inside
+
+    async def _dispatch(self, call: Call) -> Result:
+        if self._closing is not None:
+            raise self._closing.with_traceback(None)
+        self.presented_token = call.token
+        try:
+            return await self._factory.dispatcher.dispatch(call, self)
+        except RpcError as error:
+            if error.closes:
+                if isinstance(error, Unauthorized):
+                    log.info("unauthorized", extra={"method": call.method, "reason": error.text})
+                self._close_soon(error)
+            raise
+
+    def _dialect_of(self, message: JsonValue) -> Dialect:
+        if isinstance(message, list) or (isinstance(message, dict) and "jsonrpc" in message):
+            return JSONRPC2
+        if isinstance(message, dict):
+            return NYMEA
+        return self._dialect or NYMEA
+
+    def _refuse(self, broken: BrokenText) -> None:
+        dialect = self._dialect or (JSONRPC2 if broken.jsonrpc else NYMEA)
+        error = ParseError(broken.reason)
+        log.info("not JSON", extra={"reason": broken.reason})
+        self._outbox.put(dialect.refusal(error))
+        if broken.too_large:
+            self._close_soon(error)
+
+    def _close_soon(self, error: RpcError) -> None:
+        """Answer whatever still comes like this, and close when the reply has had time to arrive."""
+        self._closing = error
+        asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
+
+    def _set_principal(self, principal: Principal | None) -> None:
+        self._factory.directory.rebind(self, self.principal, principal)
+        self.principal = principal
+
+    def _overflowed(self) -> None:
+        log.warning(
+            "outbox full: the client does not read",
+            extra={"connection": self.connection_id, "address": self.address, "user": self.username},
+        )
+        self._channel.abort()
+
+    def _expired(self) -> None:
+        self._deadline = None
+        log.info(
+            "no message in time",
+            extra={"connection": self.connection_id, "address": self.address},
+        )
+        self._channel.close()

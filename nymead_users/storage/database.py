@@ -1,0 +1,130 @@
+"""The database: opened and checked once, then read and written in transactions until it is closed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from nymead_users.storage import migrations, storefile
+from nymead_users.storage.engine import (
+    BUSY_TIMEOUT,
+    Reading,
+    Writing,
+    create_engine,
+    transaction,
+    uninterrupted,
+)
+from nymead_users.storage.errors import IntegrityViolation, StoreError, StoreUnusable
+from nymead_users.storage.tables import server
+
+__all__ = ["Database", "IntegrityViolation", "StoreError", "StoreUnusable"]
+
+MIGRATIONS = Path(migrations.__file__).parent
+
+# Reads at the same time: each takes a thread, and the machines at home have about as many cores.
+READERS = 4
+
+
+class Database:
+    """The store: one SQLite file of mode 0600, which one object in a process may have open at a time.
+
+    `server_uuid` is the identity the server got with the store.
+    """
+
+    server_uuid: UUID
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self._writer = create_engine(path, Writing, connections=1, busy_timeout=busy_timeout)
+        self._reader = create_engine(path, Reading, connections=READERS, busy_timeout=busy_timeout)
+        self._writing = asyncio.Lock()
+        self._reading = asyncio.Semaphore(READERS)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, migrations: Path = MIGRATIONS, busy_timeout: float = BUSY_TIMEOUT) -> Self:
+        """Open the store at `path`, made if the file is absent or empty, and bring it to the present tables.
+
+        `busy_timeout` is the time in seconds to wait for another program's lock. Raises StoreUnusable where
+        the store cannot be used; the file is then left as it is.
+        """
+        try:
+            path = await asyncio.to_thread(path.resolve)
+        except (OSError, RuntimeError) as error:
+            raise StoreUnusable(f"The store {path} cannot be found: {error}. Name another file.") from error
+        known = _revisions(migrations)
+        revision = await asyncio.to_thread(storefile.prepare, path, known, busy_timeout)
+        if revision != known[-1]:
+            logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours tells it better
+            from nymead_users.storage.upgrade import upgrade  # noqa: PLC0415 - slow to import, seldom needed
+
+            await upgrade(path, migrations, known[-1], busy_timeout)
+        database = cls(path, busy_timeout)
+        try:
+            # A write, to find out now whether that is possible.
+            async with database.write() as connection:
+                database.server_uuid = UUID(await connection.scalar(select(server.c.uuid)))
+        except (StoreError, TypeError, ValueError) as error:
+            await database.close()
+            raise StoreUnusable(
+                f"The store {path} cannot be used: {error}. Stop other programs that use it and check the"
+                " disk, or restore a backup copy."
+            ) from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection which sees the store as it is at its first statement and waits for no write.
+
+        Raises StoreError, also in place of the driver's errors that leave the block.
+        """
+        async with self._reading:
+            self._check_open()
+            async with transaction(self._reader) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Give the one connection that may write, in a transaction; other writes wait until it has ended.
+
+        The block's normal end commits, and what is committed survives the loss of power; an exception rolls
+        back. A cancellation during the commit is raised by the next thing the task awaits after the block, so
+        that what must follow a commit can follow it at once.
+
+        Raises IntegrityViolation or StoreError, also in place of the driver's errors that leave the block.
+        Nothing is changed then, and the next call starts afresh.
+        """
+        async with self._writing:
+            self._check_open()
+            async with transaction(self._writer) as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """End all connections and their threads once no transaction is open; later ones get StoreError."""
+        self._closed = True
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._writing)
+            for _ in range(READERS):
+                await stack.enter_async_context(self._reading)
+            await uninterrupted(self._dispose())
+
+    async def _dispose(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+
+def _revisions(migrations: Path) -> list[str]:
+    """Return the revisions in the directory, oldest first, told by the names of their files."""
+    return sorted(file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*_*.py"))

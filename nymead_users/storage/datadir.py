@@ -1,0 +1,67 @@
+"""The data directory: private to its owner, used by one server at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: The files in it.
+STORE, LOCK, CONTROL_SOCKET = "nymead-users.sqlite", "server.lock", "control.sock"
+
+
+class DataDirectoryError(Exception):
+    """The data directory can't be used; the text tells the operator why and what to do."""
+
+
+class DataDirectoryInUseError(DataDirectoryError):
+    """Another process uses the data directory."""
+
+
+@contextmanager
+def data_directory(path: Path) -> Iterator[Path]:
+    """Make the directory where it is missing, see to its mode 0700, and hold it for this process alone.
+
+    Raises DataDirectoryError, and DataDirectoryInUseError where another process holds it. The lock goes
+    with the process, however that ends.
+    """
+    _prepare(path)
+    try:
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise DataDirectoryError(f"{path}: cannot write there: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            whose = f" (process {holder})" if holder.isdigit() else ""
+            raise DataDirectoryInUseError(
+                f"{path} is in use by another nymead-users{whose}. One server per data directory:"
+                " stop it first, or choose another directory with --data-dir."
+            ) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield path
+    finally:
+        os.close(lock)
+
+
+def _prepare(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except FileExistsError as error:
+        raise DataDirectoryError(f"{path} is not a directory; choose another one with --data-dir.") from error
+    except OSError as error:
+        raise DataDirectoryError(f"{path}: cannot be made: {error.strerror}") from error
+    if status.st_uid != os.geteuid():
+        raise DataDirectoryError(f"{path} belongs to somebody else; choose another one with --data-dir.")
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & stat.S_IWOTH:
+        raise DataDirectoryError(f"{path} can be written by anybody; choose a directory of your own with --data-dir.")
+    if mode != 0o700:
+        path.chmod(0o700)

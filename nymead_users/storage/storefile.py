@@ -1,0 +1,197 @@
+"""The store's file: whether it may be used, its making, and a copy of it. Everything here blocks.
+
+Paths are absolute and free of symbolic links. Timeouts are in seconds.
+"""
+
+import filecmp
+import os
+import sqlite3
+import stat
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+from nymead_users.storage.errors import StoreUnusable
+
+# In the header of every store; "nymU" in ASCII.
+APPLICATION_ID = 0x6E796D55
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+_RESTORE = "Restore a backup copy"
+
+
+def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None:
+    """Return the revision of the store at `path`, one of `known`; None where it is new, made if need be.
+
+    Raises StoreUnusable, and then has changed nothing in the file.
+    """
+    try:
+        if not _has_content(path):
+            _create(path, busy_timeout)
+            return None
+        _check_header(path)
+        _check_writable(path)
+        return _examine(path, known, busy_timeout)
+    except OSError as error:
+        raise StoreUnusable(
+            f"The store {path} cannot be used: {error.strerror}. Check the path and its permissions."
+        ) from error
+
+
+def keep_copy(path: Path, target: str, busy_timeout: float) -> Path:
+    """Copy the store as of its last commit to a new file of mode 0600 beside it, and return that one's path.
+
+    An older copy is never overwritten; where the last one is the same to the byte, it is the one returned.
+    Raises OSError or sqlite3.Error, and then leaves no new copy.
+    """
+    last = None
+    for number in count(1):
+        copy = path.with_name(f"{path.name}.before-{target}{'' if number == 1 else f'-{number}'}.bak")
+        try:
+            os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            break
+        except FileExistsError:
+            last = copy
+    try:
+        with closing(_connect(path, "ro", busy_timeout)) as source, closing(sqlite3.connect(copy)) as kept:
+            source.backup(kept)
+        # A start that fails and is tried again for ever must not fill the disk.
+        same = last is not None and filecmp.cmp(last, copy, shallow=False)
+    except BaseException:
+        copy.unlink()
+        raise
+    if last and same:
+        copy.unlink()
+        return last
+    return copy
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        empty = True
+    else:
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise StoreUnusable(f"The store {path} is {kind}. Name a file instead.")
+        empty = status.st_size == 0
+    log = _beside(path, "-wal")
+    if empty and _size(log):
+        raise StoreUnusable(
+            f"The store {path} is missing or empty, but its log {log} is not: the store has been lost."
+            " Remove the log, and restore a backup copy of the store unless you mean to begin afresh."
+        )
+    return not empty
+
+
+def _create(path: Path, busy_timeout: float) -> None:
+    _check_writable(path if path.exists() else path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask, and also where the file was there and empty
+    finally:
+        os.close(descriptor)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    try:
+        with closing(_connect(path, "rw", busy_timeout)) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            # Before there is a log, so that it is in the file itself however the first start ends.
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreUnusable(f"The store {path} cannot be made: {error}. Check the disk and the permissions.") from error
+    if mode != "wal":
+        raise StoreUnusable(f"The store {path} is on a file system without shared memory. Name a file on a local disk.")
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(_HEADER_SIZE)
+    if not header.startswith(_MAGIC):
+        raise StoreUnusable(
+            f"The store {path} is not a SQLite database. {_RESTORE} if it has been one, or name another file."
+        )
+    if len(header) < _HEADER_SIZE:
+        raise StoreUnusable(f"The store {path} is damaged: it ends within its header. {_RESTORE}.")
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise _foreign(path)
+
+
+def _check_writable(path: Path) -> None:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise StoreUnusable(
+            f"The store cannot be written: {path} is on a file system mounted read-only. Mount it writable."
+        )
+    # The owner's bit counts for root too, whom the system lets through: somebody took it away on purpose.
+    if not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
+        raise StoreUnusable(
+            f"The store cannot be written: {path} is protected. Run chmod u+w on it, or start as its owner."
+        )
+    if not path.is_dir():
+        _check_writable(path.parent)  # the log is made there
+
+
+def _examine(path: Path, known: Sequence[str], busy_timeout: float) -> str | None:
+    # Read-only, so that nothing is written back from the log. Only a rollback journal, left by a first start
+    # that was killed, must be applied before anything can be read.
+    mode = "rw" if _size(_beside(path, "-journal")) else "ro"
+    try:
+        with closing(_connect(path, mode, busy_timeout)) as connection:
+            connection.text_factory = _decode
+            connection.execute("PRAGMA trusted_schema=OFF")
+            connection.execute("BEGIN")
+            finding = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if finding != ("ok",):
+                raise StoreUnusable(f"The store {path} is damaged: {finding and finding[0]}. {_RESTORE}.")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if not tables:
+                return None
+            if "alembic_version" not in tables:
+                raise _foreign(path)
+            revisions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    except (sqlite3.Error, UnicodeError) as error:  # a damaged file's errors may quote what is no text
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StoreUnusable(
+                f"The store {path} is locked by another program. Stop that program, then start again."
+            ) from error
+        raise StoreUnusable(f"The store {path} cannot be read: {error}. {_RESTORE} if it is damaged.") from error
+    if len(revisions) != 1:
+        raise StoreUnusable(f"The store {path} is damaged: it has {len(revisions)} revisions, not one. {_RESTORE}.")
+    if revisions[0] not in known:
+        raise StoreUnusable(
+            f"The store {path} is of a newer version of this program: its revision is {revisions[0]}, the"
+            f" newest known here is {known[-1]}. Upgrade the program, or restore the copy kept when the store"
+            " was upgraded."
+        )
+    return str(revisions[0])
+
+
+def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=busy_timeout)
+
+
+def _foreign(path: Path) -> StoreUnusable:
+    return StoreUnusable(f"The store {path} is a SQLite database of another program. Name another file.")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")  # a damaged file has damaged texts

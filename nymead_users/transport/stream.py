@@ -1,0 +1,145 @@
+"""Connections that carry a stream of JSON texts: TCP, TLS and Unix sockets share them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from nymead_users.peer import Peer
+from nymead_users.session.session import Session, SessionFactory
+from nymead_users.transport.listener import LINGER
+
+log = logging.getLogger(__name__)
+
+#: Messages that wait in memory before reading pauses; the client is then slowed by TCP.
+WAITING = 64
+
+#: Bytes of replies unsent before the next call waits for the client to read.
+WRITE_BUFFER = 64 * 1024
+
+
+class StreamConnection(asyncio.Protocol):
+    """One connection: bytes in, to the session and back (session.channel.Channel)."""
+
+    def __init__(
+        self, sessions: SessionFactory, peer_of: Callable[[asyncio.Transport], Peer], live: set[StreamConnection]
+    ) -> None:
+        self._sessions = sessions
+        self._peer_of = peer_of
+        self._live = live
+        self._transport: asyncio.Transport
+        self._session: Session | None = None
+        self._waiting: deque[Any] = deque()
+        self._arrival: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._ended = False
+        self._reading = True
+        #: Serves the session until the connection ends.
+        self.task: asyncio.Task[None]
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the client and begin its session, or tell it that there is no room."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = self._peer_of(self._transport)
+        if not self._sessions.admit(self._peer):
+            self._transport.write(self._sessions.busy())
+            self.close()
+            return
+        self._live.add(self)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._session = self._sessions.open(self, self._peer)
+        self.task = asyncio.get_running_loop().create_task(self._serve(self._session))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came apart into messages."""
+        if self._session is None:
+            return
+        self._waiting.extend(self._session.feed(data))
+        if self._reading and len(self._waiting) > WAITING:
+            self._reading = False
+            self._transport.pause_reading()
+        self._wake(self._arrival)
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more, but may still read: what it asked is answered first."""
+        self._ended = True
+        self._wake(self._arrival)
+        return True
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered."""
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._wake(self._writable)
+        self._writable = None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a reset is an end like any other
+        """End the session; a call that is running finishes, its reply goes nowhere."""
+        self._ended = True
+        if self._session is not None:
+            self._session.close()
+            self._sessions.leave(self._peer)
+            self._live.discard(self)
+        self._waiting.clear()
+        self._wake(self._arrival)
+        self._wake(self._writable)
+
+    # session.channel.Channel
+
+    def write(self, messages: Sequence[bytes]) -> None:
+        """Send messages in one go."""
+        if not self._transport.is_closing():
+            self._transport.write(messages[0] if len(messages) == 1 else b"".join(messages))
+
+    def buffered(self) -> int:
+        """Bytes not sent yet."""
+        return self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Close when everything is sent, at the latest after LINGER seconds."""
+        if self._transport.is_closing():
+            return
+        if self._session is not None:
+            self._session.flush()
+        self._transport.close()
+        asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    # Serving
+
+    async def _serve(self, session: Session) -> None:
+        try:
+            while True:
+                while self._waiting:
+                    await session.receive(self._waiting.popleft())
+                    if self._writable is not None:
+                        session.flush()
+                        await self._writable
+                if self._ended:
+                    break
+                if not self._reading:
+                    self._reading = True
+                    self._transport.resume_reading()
+                self._arrival = asyncio.get_running_loop().create_future()
+                await self._arrival
+                self._arrival = None
+        except Exception:
+            log.exception("connection failed")
+            self.abort()
+        else:
+            self.close()
+
+    @staticmethod
+    def _wake(waiter: asyncio.Future[None] | None) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,107 @@
+"""TLS: the server's certificate, given or made here, and its fingerprint."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import ipaddress
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from nymead_users.transport.listener import ListenError
+
+#: How long a certificate made here is valid. Clients pin it by its fingerprint; one that ran out would
+#: lock them out for nothing.
+VALIDITY = datetime.timedelta(days=20 * 365)
+
+CERTIFICATE, KEY = "tls-cert.pem", "tls-key.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What TLS listeners need; ``fingerprint`` is the certificate's SHA-256 as people compare it."""
+
+    context: ssl.SSLContext
+    fingerprint: str
+    self_signed: bool
+
+
+def server_tls(certificate: Path | None, key: Path | None, data_dir: Path) -> ServerTls:
+    """Load the given certificate, or the one in the data directory, made there once.
+
+    Raises ListenError where a file is missing or does not fit.
+    """
+    self_signed = certificate is None or key is None
+    if certificate is None or key is None:
+        certificate, key = data_dir / CERTIFICATE, data_dir / KEY
+        if not certificate.exists() or not key.exists():
+            _make(certificate, key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+        der = x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(serialization.Encoding.DER)
+    except (OSError, ValueError) as error:
+        raise ListenError(f"the certificate {certificate} with the key {key} can't be used: {error}") from error
+    return ServerTls(context, fingerprint(der), self_signed)
+
+
+def fingerprint(der: bytes) -> str:
+    """The SHA-256 fingerprint of a certificate, in upper-case hex with colons."""
+    return hashlib.sha256(der).digest().hex(":").upper()
+
+
+def _make(certificate_path: Path, key_path: Path) -> None:
+    """Make a key and a certificate signed by it, for this machine's names and loopback."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    host = socket.gethostname()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
+    names = dict.fromkeys((host, f"{host.partition('.')[0]}.local", "localhost"))
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # A day back: clocks of small machines are not always right when they first start.
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + VALIDITY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [
+                    *(x509.DNSName(known) for known in names),
+                    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                    x509.IPAddress(ipaddress.ip_address("::1")),
+                ]
+            ),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    _write(
+        key_path,
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+    _write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 that is either whole or absent."""
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)

@@ -1,0 +1,199 @@
+"""WebSocket listeners, with and without TLS: ``ws://`` and ``wss://``."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import ipaddress
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.datastructures import Headers, MultipleValuesError
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from nymead_users.endpoint import Endpoint
+from nymead_users.session.session import Session, SessionFactory
+from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
+
+log = logging.getLogger(__name__)
+
+#: Seconds between pings, and for the pong to come: a connection without answer goes within a minute.
+PING_INTERVAL, PING_TIMEOUT = 30.0, 20.0
+
+#: Bytes of replies unsent before the next call waits for the client to read.
+WRITE_BUFFER = 64 * 1024
+
+
+class WebSocketListener:
+    """Listens for WebSocket connections.
+
+    An upgrade that carries an Origin comes from a browser. It is served only if the origin is the server's
+    own or in ``allowed_origins``, and only under a Host that is an IP literal, localhost, this machine's
+    name or in ``allowed_hosts``: no web page elsewhere may reach a server at home, not even one whose name
+    was made to point there (DNS rebinding).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sessions: SessionFactory,
+        *,
+        tls: ssl.SSLContext | None = None,
+        handshake_time: float,
+        message_size: int,
+        allowed_origins: Sequence[str],
+        allowed_hosts: Sequence[str],
+    ) -> None:
+        self.endpoint = endpoint
+        self._sessions = sessions
+        self._tls = tls
+        self._handshake_time = handshake_time
+        self._message_size = message_size
+        self._allowed_origins = frozenset(allowed_origins)
+        machine = socket.gethostname().lower()
+        short = machine.partition(".")[0]
+        self._allowed_hosts = frozenset({"localhost", machine, short, f"{short}.local", *allowed_hosts})
+        self._servers: list[Server] = []
+
+    async def open(self) -> None:
+        """Begin to listen. Raises ListenError."""
+        sockets = bind(self.endpoint)
+        self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
+        for bound in sockets:
+            self._servers.append(
+                await serve(
+                    self._serve,
+                    sock=bound,
+                    ssl=self._tls,
+                    process_request=self._process_request,
+                    # Compression costs 64 KiB a connection and buys little for short texts.
+                    compression=None,
+                    open_timeout=self._handshake_time,
+                    ping_interval=PING_INTERVAL,
+                    ping_timeout=PING_TIMEOUT,
+                    close_timeout=LINGER,
+                    max_size=self._message_size,
+                    write_limit=WRITE_BUFFER,
+                    server_header=None,
+                    backlog=1024,
+                )
+            )
+
+    def stop(self) -> None:
+        """Accept nobody any more."""
+        for server in self._servers:
+            server.server.close()
+
+    async def close(self) -> None:
+        """Close all connections, saying that the server goes away (1001)."""
+        for server in self._servers:
+            server.close(code=1001, reason="server is shutting down")
+        closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
+        if closed:
+            # Whoever has not finished its opening handshake by then is cut off.
+            await asyncio.wait(closed, timeout=CLOSE_TIME)
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse web pages that have no business here; admit the others."""
+        peer = peer_of(connection.remote_address)
+        reason = self._objection(request.headers)
+        if reason is not None:
+            log.warning("upgrade refused", extra={"peer": peer.address, "reason": reason})
+            return connection.respond(http.HTTPStatus.FORBIDDEN, f"{reason}\n")
+        return None
+
+    def _objection(self, headers: Headers) -> str | None:
+        """Why a request is refused; None if it is served."""
+        try:
+            origin, host = headers.get("Origin"), headers.get("Host", "")
+        except MultipleValuesError:
+            return "Origin and Host may come once only"
+        if origin is None:
+            return None
+        name = _host_name(host)
+        if not (_is_ip_literal(name) or name in self._allowed_hosts):
+            return "unknown Host; the operator can add it to allowed_hosts"
+        scheme = "https" if self._tls else "http"
+        if origin.lower() not in {f"{scheme}://{host.lower()}", *self._allowed_origins}:
+            return "foreign Origin; the operator can add it to allowed_origins"
+        return None
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        peer = peer_of(connection.remote_address)
+        keep_alive(connection.transport.get_extra_info("socket"))
+        if not self._sessions.admit(peer):
+            broadcast([connection], self._sessions.busy(), text=True)
+            await connection.close(1013, "too many connections")
+            return
+        channel = _WebSocketChannel(connection)
+        session = self._sessions.open(channel, peer)
+        try:
+            await _converse(connection, channel, session)
+        except Exception:
+            log.exception("connection failed")
+            channel.abort()
+        finally:
+            session.close()
+            self._sessions.leave(peer)
+
+
+async def _converse(connection: ServerConnection, channel: _WebSocketChannel, session: Session) -> None:
+    """Hand message after message to the session until either end closes."""
+    request = connection.request
+    scheme, _, credentials = (request.headers.get("Authorization", "") if request else "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        await session.bind(credentials.strip())
+    try:
+        async for message in connection:
+            if isinstance(message, bytes):
+                await connection.close(1003, "text frames only")
+                return
+            await session.receive(session.parse(message))
+            if channel.buffered() > WRITE_BUFFER:
+                session.flush()
+                await connection.drain()
+    except ConnectionClosed:
+        return
+
+
+class _WebSocketChannel:
+    """The sending side of a WebSocket connection (session.channel.Channel)."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._closing: asyncio.Task[None] | None = None
+
+    def write(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            broadcast([self._connection], message, text=True)
+
+    def buffered(self) -> int:
+        return self._connection.transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._connection.close(1008))
+
+    def abort(self) -> None:
+        self._connection.transport.abort()
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port and brackets."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_ip_literal(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""JSON-RPC 2.0 by the letter of its specification. The only module that knows jsonrpcserver.
+
+jsonrpcserver reads requests and writes responses; each member of a batch goes through it alone and in
+order, since it would refuse a whole batch for one bad member and run members concurrently. It gets values
+that are parsed already, a check of its own for what a request is (its schema forbids further members, and
+takes its time), and one method for every name, which never raises (it would send the exception's text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonrpcserver import Error, Success, async_dispatch_to_serializable
+
+from nymead_users.rpc.errors import InvalidRequest, RpcError
+from nymead_users.rpc.message import Call, Dispatch
+from nymead_users.wire.dialect import encode
+from nymead_users.wire.framing import JsonValue
+
+#: More members than any client has a reason to send; replies could outgrow requests a hundredfold.
+MAX_BATCH = 1000
+
+
+class JsonRpc2Dialect:
+    """Reads and writes JSON-RPC 2.0. It has no state."""
+
+    async def answer(self, message: JsonValue, dispatch: Dispatch) -> bytes | None:
+        """Run a request, a notification or a batch and write what is due."""
+        if not isinstance(message, list):
+            response = await _respond(message, dispatch)
+            return None if response is None else encode(response)
+        if not message:
+            return self.refusal(InvalidRequest(data={"reason": "empty batch"}))
+        if len(message) > MAX_BATCH:
+            return self.refusal(InvalidRequest(data={"reason": f"more than {MAX_BATCH} members in a batch"}))
+        responses = [await _respond(member, dispatch) for member in message]
+        due = [response for response in responses if response is not None]
+        return encode(due) if due else None
+
+    def refusal(self, error: RpcError) -> bytes:
+        """The reply to what was no request: its id is null."""
+        body: dict[str, Any] = {"code": error.code, "message": error.message}
+        if error.data is not None:
+            body["data"] = error.data
+        return encode({"jsonrpc": "2.0", "error": body, "id": None})
+
+    def notification(self, number: int, name: str, params: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Write a notification; JSON-RPC 2.0 does not number them."""
+        return encode({"jsonrpc": "2.0", "method": name, "params": params})
+
+
+async def _respond(request: JsonValue, dispatch: Dispatch) -> dict[str, Any] | None:
+    """The response to one request; None for a client's notification."""
+    response = await async_dispatch_to_serializable(
+        request,
+        methods=_AnyMethod(request, dispatch),
+        deserializer=_already_parsed,
+        validator=_check_request,
+    )
+    if isinstance(response, list):
+        raise TypeError("one request has one response")
+    if response is not None and response.get("error", {}).get("code") == InvalidRequest.code:
+        del response["error"]["data"]
+    return response
+
+
+class _AnyMethod(dict[str, Any]):
+    """The methods as jsonrpcserver sees them: under every name a bridge into the dispatcher."""
+
+    def __init__(self, request: JsonValue, dispatch: Dispatch) -> None:
+        super().__init__()
+        self._request = request
+        self._dispatch = dispatch
+
+    def __missing__(self, name: str) -> Any:
+        token = self._request.get("token")
+        params = self._request.get("params")
+
+        # jsonrpcserver binds the params to the method's signature; the dispatcher takes them as they came.
+        async def bridge(*_args: Any, **_kwargs: Any) -> Any:
+            try:
+                return Success(await self._dispatch(Call(name, params, token or None, lenient=True)))
+            except RpcError as error:
+                if error.data is None:
+                    return Error(error.code, error.message)
+                return Error(error.code, error.message, error.data)
+
+        return bridge
+
+
+def _already_parsed(request: JsonValue) -> JsonValue:
+    return request
+
+
+def _check_request(request: JsonValue) -> None:
+    """Raise for what is no request (section 4 of the specification).
+
+    Further members are let through: the specification does not forbid them, and ``token`` is one.
+    """
+    if not isinstance(request, dict):
+        raise TypeError("not an object")
+    message_id = request.get("id")
+    if (
+        request.get("jsonrpc") != "2.0"
+        or not isinstance(request.get("method"), str)
+        or not isinstance(request.get("params", {}), (dict, list))
+        or not (message_id is None or isinstance(message_id, (str, int, float)))
+        or isinstance(message_id, bool)
+        or not isinstance(request.get("token"), (str, type(None)))
+    ):
+        raise ValueError("not a request")
