@@ -56,9 +56,7 @@ def test_the_defaults_stand_alone() -> None:
         ('allowed_hosts = ["a", "b"]', "allowed_hosts", "c,d", (["e"], ["c", "d"], ["a", "b"])),
     ],
 )
-def test_the_nearer_source_wins(
-    file: Path, toml: str, key: str, text: str, values: tuple[Any, Any, Any]
-) -> None:
+def test_the_nearer_source_wins(file: Path, toml: str, key: str, text: str, values: tuple[Any, Any, Any]) -> None:
     """An option wins over the environment, that over the file, that over the default, and origins tell."""
     file.write_text(toml, encoding="utf-8")
     environ = {variable(key): text}
@@ -330,9 +328,7 @@ def test_a_wrong_option_is_named(file: Path) -> None:
         ('"a.b" = 5', "a.b", None),
     ],
 )
-def test_an_unknown_key_in_the_file_is_refused(
-    file: Path, toml: str, key: str, suggested: str | None
-) -> None:
+def test_an_unknown_key_in_the_file_is_refused(file: Path, toml: str, key: str, suggested: str | None) -> None:
     """A key that is no setting is refused, with the nearest that is."""
     ending = f"; did you mean {suggested}?" if suggested else ""
     assert _refusal(file, toml) == f"{key} (file {file}): unknown setting{ending}"
@@ -350,9 +346,7 @@ def test_an_unknown_key_in_the_file_is_refused(
 )
 def test_an_unknown_variable_is_refused(file: Path, name: str, suggested: str) -> None:
     """A variable with our prefix that is no setting is refused, with the nearest that is."""
-    assert _refusal(file, "", {name: "1"}) == (
-        f"{name} (environment): unknown variable; did you mean {suggested}?"
-    )
+    assert _refusal(file, "", {name: "1"}) == (f"{name} (environment): unknown variable; did you mean {suggested}?")
 
 
 def test_every_problem_is_told_at_once(file: Path) -> None:

@@ -138,9 +138,7 @@ def test_with_port_changes_only_the_port() -> None:
 
 
 _PIECES = st.lists(
-    st.sampled_from(
-        ["nymea", "ws", "unix", "://", ":", "/", "[", "]", "::1", "%", "@", "?", "1", "a", ".", "é"]
-    )
+    st.sampled_from(["nymea", "ws", "unix", "://", ":", "/", "[", "]", "::1", "%", "@", "?", "1", "a", ".", "é"])
     | st.text(max_size=3)
 ).map("".join)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from typing_extensions import TypeAliasType
+from typing_extensions import TypeAliasType, TypedDict
 
 from nymead_users.identity.policy import MAX_TEXT, check_text
 from nymead_users.identity.tokens import TokenInfo as Token

@@ -138,8 +138,8 @@ class Namespace:
     def methods(self) -> list[Method]:
         """The declared methods, in the order of their names."""
         declared = [
-            self._read(function)
-            for _, function in inspect.getmembers(self, inspect.ismethod)
+            self._read(getattr(self, name))
+            for name, function in inspect.getmembers(type(self), inspect.isfunction)
             if hasattr(function, "declaration")
         ]
         return sorted(declared, key=lambda declared: declared.name)

@@ -6,17 +6,22 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin
 from uuid import UUID
 
+from pydantic import JsonValue
 from pydantic.fields import FieldInfo
-from typing_extensions import TypeAliasType, get_type_hints
+from typing_extensions import TypeAliasType, get_type_hints, is_typeddict
 
 from nymead_users.rpc.namespace import Params
 
 
 class Flags:
     """Marks a named list of enum values as a set of flags."""
+
+
+#: Marks a field that is kept for older clients, as ``json_schema_extra``: pydantic's own mark warns at each use.
+DEPRECATED: dict[str, JsonValue] = {"deprecated": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def _field(name: str, base: Any, metadata: list[Any], info: FieldInfo, *, option
         name=name,
         type=Annotated[(base, *constraints)] if constraints else base,
         optional=optional,
-        deprecated=bool(info.deprecated),
+        deprecated=info.json_schema_extra == DEPRECATED,
         description=info.description or "",
     )
 

@@ -151,7 +151,7 @@ class Session:
             factory.limits.handshake_time, self._expired
         )
         factory.directory.add(self)
-        log.info("connected", extra={"connection": self.connection_id, "address": self.address})
+        self._log(logging.INFO, "connected")
 
     def __repr__(self) -> str:
         """The connection and the user; the token stays out."""
@@ -206,8 +206,8 @@ class Session:
         if self not in self._factory.directory.sessions:
             return
         self._outbox.close()
+        self._log(logging.INFO, "disconnected")
         self._factory.directory.remove(self)
-        log.info("disconnected", extra={"connection": self.connection_id, "address": self.address})
         for callback in self._on_close.values():
             callback()
         self._on_close.clear()
@@ -231,7 +231,7 @@ class Session:
 
     def revoke(self) -> None:
         """The bound token is no longer valid."""
-        log.info("token revoked", extra={"connection": self.connection_id, "address": self.address})
+        self._log(logging.INFO, "cut off: the token is no longer valid")
         self._set_principal(None)
 
     # What methods and the dispatcher see (rpc.caller.Caller)
@@ -342,16 +342,17 @@ class Session:
         self.principal = principal
 
     def _overflowed(self) -> None:
-        log.warning(
-            "outbox full: the client does not read",
-            extra={"connection": self.connection_id, "address": self.address, "user": self.username},
-        )
+        self._log(logging.WARNING, "outbox full: the client does not read")
         self._channel.abort()
 
     def _expired(self) -> None:
         self._deadline = None
-        log.info(
-            "no message in time",
-            extra={"connection": self.connection_id, "address": self.address},
-        )
+        self._log(logging.INFO, "no message in time")
         self._channel.close()
+
+    def _log(self, level: int, message: str) -> None:
+        """Log about this session from outside its own task."""
+        extra = {"connection": self.connection_id, "address": self.address}
+        if self.username is not None:
+            extra["user"] = self.username
+        log.log(level, message, extra=extra)

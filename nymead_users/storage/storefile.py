@@ -132,7 +132,8 @@ def _check_writable(path: Path) -> None:
     # The owner's bit counts for root too, whom the system lets through: somebody took it away on purpose.
     if not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
         raise StoreUnusable(
-            f"The store cannot be written: {path} is protected. Run chmod u+w on it, or start as its owner."
+            f"The store cannot be written: {path} is write-protected. Run chmod u+w on it, or start the"
+            " program as its owner."
         )
     if not path.is_dir():
         _check_writable(path.parent)  # the log is made there
@@ -162,7 +163,10 @@ def _examine(path: Path, known: Sequence[str], busy_timeout: float) -> str | Non
             raise StoreUnusable(
                 f"The store {path} is locked by another program. Stop that program, then start again."
             ) from error
-        raise StoreUnusable(f"The store {path} cannot be read: {error}. {_RESTORE} if it is damaged.") from error
+        raise StoreUnusable(
+            f"The store {path} cannot be read: {error}. Check the disk and who owns the files beside it;"
+            " restore a backup copy if it is damaged."
+        ) from error
     if len(revisions) != 1:
         raise StoreUnusable(f"The store {path} is damaged: it has {len(revisions)} revisions, not one. {_RESTORE}.")
     if revisions[0] not in known:

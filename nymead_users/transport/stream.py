@@ -66,10 +66,13 @@ class StreamConnection(asyncio.Protocol):
         self._wake(self._arrival)
 
     def eof_received(self) -> bool:
-        """The client sends nothing more, but may still read: what it asked is answered first."""
+        """The client sends nothing more, but may still read: what it asked is answered first.
+
+        TLS has no such half-open state; the connection closes.
+        """
         self._ended = True
         self._wake(self._arrival)
-        return True
+        return self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is answered."""

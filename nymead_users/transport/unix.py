@@ -39,7 +39,7 @@ class UnixListener(StreamListener):
         except ListenError:
             bound.close()
             raise
-        self._inode = os.stat(path).st_ino
+        self._inode = path.stat().st_ino  # noqa: ASYNC240 - one look at a local file, once
         self._servers.append(await asyncio.get_running_loop().create_unix_server(self._connection, sock=bound))
 
     def stop(self) -> None:

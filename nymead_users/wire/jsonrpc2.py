@@ -8,15 +8,19 @@ takes its time), and one method for every name, which never raises (it would sen
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
-
-from jsonrpcserver import Error, Success, async_dispatch_to_serializable
 
 from nymead_users.rpc.errors import InvalidRequest, RpcError
 from nymead_users.rpc.message import Call, Dispatch
 from nymead_users.wire.dialect import encode
 from nymead_users.wire.framing import JsonValue
+
+with warnings.catch_warnings():
+    # It reads its schema through a deprecated call while it is imported.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from jsonrpcserver import Error, Success, async_dispatch_to_serializable
 
 #: More members than any client has a reason to send; replies could outgrow requests a hundredfold.
 MAX_BATCH = 1000

@@ -462,18 +462,19 @@ async def test_write_cancelled_anywhere_is_all_or_nothing(database: Database) ->
             await add(connection, f"{name}-2")
         ended.append(name)
 
-    unharmed = []
-    for turns in range(150):
+    unharmed, early, turns = [], True, 0
+    while early:
         writing = asyncio.create_task(write(f"a{turns}"))
         other = asyncio.create_task(write(f"b{turns}"))
-        for _ in range(turns * 2):
+        for _ in range(turns):
             await asyncio.sleep(0)
-        writing.cancel()
+        early = writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         await other
         unharmed.append(f"b{turns}")
-    assert set(unharmed) <= set(ended)
-    assert len(unharmed) < len(ended) < 2 * len(unharmed)
+        turns += 1 + turns // 50
+    assert set(unharmed) < set(ended)
+    assert len(ended) < 2 * len(unharmed)
     assert sorted(await names(database)) == sorted(f"{name}-{row}" for name in ended for row in (1, 2))
 
 
@@ -481,12 +482,14 @@ async def test_read_cancelled_anywhere_harms_no_other(database: Database) -> Non
     """Wherever a read is cancelled, later ones work, on all connections."""
     async with database.write() as connection:
         await add(connection, "ann")
-    for turns in range(100):
+    early, turns = True, 0
+    while early:
         reading = asyncio.create_task(names(database))
         for _ in range(turns):
             await asyncio.sleep(0)
-        reading.cancel()
+        early = reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+        turns += 1 + turns // 50
     assert await asyncio.gather(*(names(database) for _ in range(2 * READERS))) == [["ann"]] * 2 * READERS
 
 
@@ -652,7 +655,7 @@ async def test_acknowledged_writes_survive_a_kill(path: Path) -> None:
         stored = await names(database)
         await database.close()
         assert [name for name in stored if name in set(acknowledged)] == acknowledged
-        assert len(stored) <= len(acknowledged) + len(identities | {label})  # one a kill may be unsaid
+        assert len(stored) <= len(acknowledged) + 1  # the last may have been killed before it was said
         acknowledged = stored
     assert len(identities) == 1
 
@@ -791,7 +794,7 @@ def protect_directory(path: Path) -> None:
     [
         (cut_to_half, "damaged|malformed"),
         (cut_within_header, "damaged"),
-        (cut_after_header, "Restore a backup"),
+        (cut_after_header, "backup copy"),
         (overwrite_all_pages_but_the_first, "damaged|malformed"),
         (overwrite_schema, "damaged|malformed"),
         (overwrite_header, "not a SQLite database"),

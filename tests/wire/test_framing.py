@@ -473,7 +473,7 @@ def test_a_flood_of_garbage_keeps_no_memory(beginning: bytes, flood: bytes) -> N
     """Garbage, whitespace and texts already delivered leave nothing behind."""
     stream = new_framing()
     stream.feed(beginning)
-    assert kept_after(stream, flood * (300 // len(flood)), 100) < 10_000
+    assert kept_after(stream, flood * (300 // len(flood)), 50) < 8_000
 
 
 def test_what_is_kept_of_a_text_is_bounded() -> None:
@@ -487,19 +487,19 @@ def test_what_is_kept_of_a_text_is_bounded() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b'"' + b"a" * 50_000 + b'"',
-        b'"' + "漢😀é".encode() * 5_000 + b'"',
-        b'"' + b"\\u00e9\\n" * 6_000 + b'"',
-        b"[" + b"1, " * 15_000 + b"1]",
-        b"1" * 50_000 + b"\n",
-        b" " * 50_000,
-        b"{}" * 25_000,
-        b"{} " * 15_000,
-        b"{}\n" * 15_000,
-        b"[1]x\n" * 10_000,
-        b"[\n" * 25_000,
-        b"x" * 50_000,
-        b"[\n" + b"1,\n" * 15_000 + b"1]\n",
+        b'"' + b"a" * 10_000 + b'"',
+        b'"' + "漢😀é".encode() * 1_000 + b'"',
+        b'"' + b"\\u00e9\\n" * 1_200 + b'"',
+        b"[" + b"1, " * 3_000 + b"1]",
+        b"1" * 10_000 + b"\n",
+        b" " * 10_000,
+        b"{}" * 5_000,
+        b"{} " * 3_000,
+        b"{}\n" * 3_000,
+        b"[1]x\n" * 2_000,
+        b"[\n" * 5_000,
+        b"x" * 10_000,
+        b"[\n" + b"1,\n" * 3_000 + b"1]\n",
     ],
     ids=lambda text: repr(text[:12]),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.namespace import Access, Namespace, NoParams, method

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BeforeValidator, Field
+from typing_extensions import TypedDict
 
 from nymead_users.namespaces.types import PermissionScopes, Text
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
+from nymead_users.rpc.types import DEPRECATED
 
 
 class HelloParams(Params):
@@ -45,7 +47,7 @@ HelloReturns = TypedDict(
         "name": Annotated[str, Field(description="The server's name, for people.")],
         "version": Annotated[str, Field(description="The server's version.")],
         "uuid": Annotated[str, Field(description="The server's uuid, in braces. It never changes.")],
-        "language": Annotated[str, Field(description="As locale.", deprecated=True)],
+        "language": Annotated[str, Field(description="As locale.", json_schema_extra=DEPRECATED)],
         "locale": Annotated[str, Field(description="The locale of this connection.")],
         "protocol version": Annotated[str, Field(description="The version of nymea's API.")],
         "initialSetupRequired": Annotated[bool, Field(description="Whether there is no user yet.")],
@@ -105,7 +107,7 @@ class SetNotificationStatusParams(Params):
         None, description="The namespaces whose notifications to send; unknown ones are ignored."
     )
     enabled: Annotated[Omissible[bool], BeforeValidator(_switch)] = Field(
-        None, description="All notifications or none; goes before namespaces.", deprecated=True
+        None, description="All notifications or none; goes before namespaces.", json_schema_extra=DEPRECATED
     )
 
 
@@ -114,7 +116,7 @@ class SetNotificationStatusReturns(TypedDict):
     """Returns of SetNotificationStatus."""
 
     namespaces: Annotated[list[str], Field(description="The namespaces whose notifications are sent from now on.")]
-    enabled: Annotated[bool, Field(description="Whether there is any.", deprecated=True)]
+    enabled: Annotated[bool, Field(description="Whether there is any.", json_schema_extra=DEPRECATED)]
 
 
 class CreateUserParams(Params):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, NotRequired
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from nymead_users.namespaces.types import PermissionScopes, Text, UserError, UserInfo, UserInfoList, Uuid
 from nymead_users.rpc.namespace import Omissible, Params, wire_type

@@ -1,0 +1,232 @@
+"""The commands ``serve``, ``press-button`` and ``config``, and the way to the others."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+import uvloop
+
+from nymead_users import __version__, logs
+from nymead_users.app import Running, serve
+from nymead_users.cli.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    configuration,
+    fail,
+    operate,
+    print_json,
+)
+from nymead_users.cli.tokens import token_app
+from nymead_users.cli.users import user_app
+from nymead_users.client import Client
+from nymead_users.config import Configuration, flatten
+from nymead_users.storage.datadir import DataDirectoryError
+from nymead_users.storage.errors import StoreUnusable
+from nymead_users.transport.listener import ListenError
+
+app = typer.Typer(
+    name="nymead-users",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Users, tokens and permissions for the home, over nymea's JSON-RPC API and JSON-RPC 2.0."
+    " Begin with: nymead-users serve",
+)
+config_app = typer.Typer(no_args_is_help=True, help="The settings.")
+app.add_typer(user_app, name="user")
+app.add_typer(token_app, name="token")
+app.add_typer(config_app, name="config")
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    text = "text"
+    json = "json"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nymead-users {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        metavar="URL",
+        help="Where to listen: nymea://, nymeas:// (TLS), ws://, wss:// or unix:///path; port 0 picks a free one."
+        " May be given several times.",
+        show_default="nymea://127.0.0.1:2222 and ws://127.0.0.1:4444",
+    ),
+]
+Insecure = Annotated[
+    bool | None,
+    typer.Option("--insecure", help="Allow passwords and tokens in plaintext beyond this machine.", show_default=False),
+]
+PushButton = Annotated[
+    bool | None, typer.Option("--push-button", help="Let people log in by pressing a button.", show_default=False)
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Certificate as PEM.", show_default="one is made and kept"),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's key as PEM.", show_default=False)
+]
+Level = Annotated[LogLevel | None, typer.Option("--log-level", help="How much to log.", show_default="info")]
+Format = Annotated[LogFormat | None, typer.Option("--log-format", help="How log lines look.", show_default="text")]
+
+
+@app.command(name="serve")
+def serve_command(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    listen: Listen = None,
+    insecure: Insecure = None,
+    push_button: PushButton = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    log_level: Level = None,
+    log_format: Format = None,
+) -> None:
+    """Run the server until SIGTERM or Ctrl+C.
+
+    It prints one line per listener, "Listening on URL", once everything is up.
+
+    \b
+    Examples:
+      nymead-users serve
+      nymead-users serve --listen nymeas://0.0.0.0:2222 --listen wss://0.0.0.0:4444
+      nymead-users serve --config /etc/nymead-users.toml --log-format json
+    """
+    settings = configuration(
+        config,
+        data_dir=data_dir,
+        listeners=listen or None,
+        insecure=insecure,
+        push_button=push_button,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        log__level=log_level and log_level.value,
+        log__format=log_format and log_format.value,
+    ).settings
+    logs.configure(settings.log.level, settings.log.format)
+
+    def announce(server: Running) -> None:
+        for endpoint in server.endpoints:
+            typer.echo(f"Listening on {endpoint}")
+        if server.fingerprint is not None:
+            typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
+        if server.initial_setup_required:
+            typer.echo(
+                "Next: connect nymea-app or any client and make the first administrator,"
+                " or run: nymead-users user add NAME" + ("" if data_dir is None else f" --data-dir {data_dir}")
+            )
+        else:
+            typer.echo("Next: connect nymea-app or any client and log in.")
+
+    try:
+        uvloop.run(serve(settings, announce))
+    except (DataDirectoryError, StoreUnusable, ListenError) as error:
+        logging.getLogger(__name__).debug("start failed", exc_info=True)
+        fail(str(error))
+
+
+@app.command(name="press-button")
+def press_button(config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Press the push button: whoever asked last gets an administrator's token.
+
+    Exits with 1 if nobody waits.
+
+    \b
+    Example:
+      nymead-users press-button
+    """
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await client.call("Operator.PressButton")
+
+    granted = bool(operate(configuration(config, data_dir=data_dir).settings, work)["success"])
+    if json:
+        print_json({"success": granted})
+    else:
+        typer.echo("Somebody waited and is logged in now." if granted else "Nobody waits for the button.")
+    if not granted:
+        raise typer.Exit(1)
+
+
+@config_app.command(name="show")
+def config_show(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    listen: Listen = None,
+    insecure: Insecure = None,
+    push_button: PushButton = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    log_level: Level = None,
+    log_format: Format = None,
+    json: Json = False,
+) -> None:
+    """Show every setting, its value and where it came from.
+
+    Options win over the environment (NYMEAD_USERS_…, tables with two underscores), which wins over the file.
+
+    \b
+    Examples:
+      nymead-users config show --config /etc/nymead-users.toml
+      NYMEAD_USERS_LIMITS__CONNECTIONS=500 nymead-users config show --json
+    """
+    shown: Configuration = configuration(
+        config,
+        data_dir=data_dir,
+        listeners=listen or None,
+        insecure=insecure,
+        push_button=push_button,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        log__level=log_level and log_level.value,
+        log__format=log_format and log_format.value,
+    )
+    values = flatten(shown.settings)
+    if json:
+        print_json({key: {"value": value, "origin": shown.origins[key]} for key, value in values.items()})
+        return
+    for key, value in values.items():
+        typer.echo(f"{key} = {_toml(value)}  # {shown.origins[key]}")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it, nearly enough to copy it into a file."""
+    return "(none)" if value is None else orjson.dumps(value).decode()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

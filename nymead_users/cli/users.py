@@ -1,0 +1,192 @@
+"""The commands ``user add|list|passwd|scopes|remove``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from nymead_users.cli.common import ConfigFile, DataDir, Json, ask_password, configuration, operate, perform, print_json
+from nymead_users.client import Client
+
+user_app = typer.Typer(no_args_is_help=True, help="Users and what they may do.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.", show_default=False)]
+Things = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--thing",
+        metavar="UUID",
+        help="A thing the user may access without access-all-things. May be given several times.",
+        show_default=False,
+    ),
+]
+
+
+class ScopeName(StrEnum):
+    """The permissions by short names."""
+
+    none = "none"
+    control_things = "control-things"
+    configure_things = "configure-things"
+    access_all_things = "access-all-things"
+    execute_rules = "execute-rules"
+    configure_rules = "configure-rules"
+    admin = "admin"
+
+    @property
+    def wire(self) -> str:
+        """The name in the API."""
+        return "PermissionScope" + "".join(part.capitalize() for part in self.value.split("-"))
+
+
+Scopes = Annotated[
+    list[ScopeName] | None,
+    typer.Option(
+        "--scope",
+        help="A permission. May be given several times. Everything but control-things alone needs access-all-things.",
+        show_default="admin",
+    ),
+]
+
+
+@user_app.command(name="add")
+def add(
+    name: Name,
+    scope: Scopes = None,
+    thing: Things = None,
+    display_name: Annotated[str | None, typer.Option("--display-name", help="The name to show to people.")] = None,
+    email: Annotated[str | None, typer.Option("--email", help="The e-mail address.")] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Add a user; an administrator unless scopes are given.
+
+    The password is asked for, or read from stdin.
+
+    \b
+    Examples:
+      nymead-users user add alice
+      nymead-users user add guest --scope control-things --thing 6ba7b810-9dad-11d1-80b4-00c04fd430c8
+      pass show home/alice | nymead-users user add alice
+    """
+    settings = configuration(config, data_dir=data_dir).settings
+    params: dict[str, Any] = {"username": name, "password": ask_password("Password")}
+    if scope:
+        params["scopes"] = [item.wire for item in scope]
+    if thing:
+        params["allowedThingIds"] = thing
+    if display_name is not None:
+        params["displayName"] = display_name
+    if email is not None:
+        params["email"] = email
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await perform(client, "Users.CreateUser", params)
+
+    operate(settings, work, create=True)
+    _done(f"Added {name.lower()}.", json=json)
+
+
+@user_app.command(name="list")
+def list_users(config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """List all users and what they may do.
+
+    \b
+    Examples:
+      nymead-users user list
+      nymead-users user list --json | jq -r '.[].username'
+    """
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await client.call("Users.GetUsers")
+
+    users = operate(configuration(config, data_dir=data_dir).settings, work)["users"]
+    if json:
+        print_json(users)
+        return
+    for user in users:
+        scopes = [name.removeprefix("PermissionScope") for name in user["scopes"]]
+        may = "Admin" if "Admin" in scopes else ", ".join(scopes) or "nothing"
+        details = [text for text in (user["displayName"], user["email"]) if text]
+        typer.echo("\t".join([user["username"] or '"" (push button)', may, *details]))
+
+
+@user_app.command(name="passwd")
+def passwd(name: Name, config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Set a user's password. All their devices are logged out.
+
+    The password is asked for, or read from stdin.
+
+    \b
+    Example:
+      nymead-users user passwd alice
+    """
+    settings = configuration(config, data_dir=data_dir).settings
+    params = {"username": name, "newPassword": ask_password("New password")}
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await perform(client, "Users.ChangeUserPassword", params)
+
+    operate(settings, work)
+    _done(f"Changed the password of {name.lower()} and logged all their devices out.", json=json)
+
+
+@user_app.command(name="scopes")
+def scopes(
+    name: Name,
+    scope: Annotated[
+        list[ScopeName],
+        typer.Argument(metavar="SCOPE...", help="What the user may do from now on.", show_default=False),
+    ],
+    thing: Things = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Set what a user may do. Their live connections follow at once.
+
+    Scopes: none, control-things, configure-things, access-all-things, execute-rules, configure-rules, admin.
+    Without --thing the list of allowed things stays as it is.
+
+    \b
+    Examples:
+      nymead-users user scopes alice admin
+      nymead-users user scopes bob control-things access-all-things execute-rules
+    """
+    params: dict[str, Any] = {"username": name, "scopes": [item.wire for item in scope]}
+    if thing:
+        params["allowedThingIds"] = thing
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await perform(client, "Users.SetUserScopes", params)
+
+    operate(configuration(config, data_dir=data_dir).settings, work)
+    _done(f"Changed what {name.lower()} may do.", json=json)
+
+
+@user_app.command(name="remove")
+def remove(name: Name, config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Remove a user and all their tokens. This can't be undone.
+
+    The push button's user has the empty name: nymead-users user remove ""
+
+    \b
+    Example:
+      nymead-users user remove alice
+    """
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await perform(client, "Users.RemoveUser", {"username": name})
+
+    operate(configuration(config, data_dir=data_dir).settings, work)
+    _done(f"Removed {name.lower()}.", json=json)
+
+
+def _done(message: str, *, json: bool) -> None:
+    if json:
+        print_json({"error": "UserErrorNoError"})
+    else:
+        typer.echo(message)

@@ -1,0 +1,317 @@
+"""What the tests share: a real server in this process or in one of its own, and connections to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pytest
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from nymead_users.app import running
+from nymead_users.client import Client
+from nymead_users.config import Settings
+from nymead_users.endpoint import Endpoint
+
+Transport = Literal["tcp", "ws"]
+Dialect = Literal["nymea", "jsonrpc2"]
+
+PASSWORD = "Abcdefg1"
+
+#: The cheapest hashes: tests check behaviour, not cost.
+CHEAP_ARGON2 = {"time_cost": 1, "memory_cost": 8, "parallelism": 1, "workers": 2, "queue": 128}
+
+#: Seconds to wait for what must happen; far more than it takes.
+PATIENCE = 20.0
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001 - named by the hook
+    item: pytest.Item,  # noqa: ARG001 - likewise
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+class Raw:
+    """A connection below the client: bytes or frames out, JSON in."""
+
+    def __init__(self) -> None:
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+        self._websocket: ClientConnection | None = None
+
+    @classmethod
+    async def open(cls, url: str, **websocket_options: Any) -> Self:
+        raw = cls()
+        endpoint = Endpoint.parse(url)
+        if endpoint.websocket:
+            raw._websocket = await connect(url, compression=None, proxy=None, **websocket_options)
+        elif endpoint.unix:
+            raw._reader, raw._writer = await asyncio.open_unix_connection(endpoint.path, limit=2**26)
+        else:
+            raw._reader, raw._writer = await asyncio.open_connection(endpoint.host, endpoint.port, limit=2**26)
+        return raw
+
+    async def send(self, data: str | bytes | dict[str, Any] | list[Any]) -> None:
+        """Send text as it is, or a value as compact JSON with a line feed."""
+        if isinstance(data, dict | list):
+            data = json.dumps(data) + "\n"
+        if self._websocket is not None:
+            await self._websocket.send(data if isinstance(data, str) else data.decode())
+        else:
+            self._writer.write(data.encode() if isinstance(data, str) else data)
+            await self._writer.drain()
+
+    async def receive_text(self) -> str:
+        """The next message as it came; "" once the connection has ended."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                if self._websocket is not None:
+                    return str(await self._websocket.recv())
+                return (await self._reader.readline()).decode()
+            except (ConnectionClosed, ConnectionError):
+                return ""
+
+    async def receive(self) -> Any:
+        """The next message."""
+        text = await self.receive_text()
+        assert text.endswith("\n"), f"the connection ended, or a message without line feed: {text!r}"
+        return json.loads(text)
+
+    async def ask(self, message: str | bytes | dict[str, Any] | list[Any]) -> Any:
+        """Send a message and receive the next one."""
+        await self.send(message)
+        return await self.receive()
+
+    async def ends(self) -> list[Any]:
+        """Whatever still comes until the server closes the connection."""
+        rest = []
+        while text := await self.receive_text():
+            rest.append(json.loads(text))
+        return rest
+
+    async def close(self) -> None:
+        if self._websocket is not None:
+            await self._websocket.close()
+        else:
+            self._writer.close()
+            try:
+                await self._writer.wait_closed()
+            except OSError:
+                return
+
+
+class Server:
+    """A server under test and the connections to it, all closed with the test."""
+
+    def __init__(self, stack: AsyncExitStack, data_dir: Path, urls: tuple[str, ...]) -> None:
+        self._stack = stack
+        self.data_dir = data_dir
+        self.urls = urls
+
+    def url(self, transport: Transport = "tcp") -> str:
+        """Where the first listener of that transport is."""
+        scheme = {"tcp": "nymea", "ws": "ws"}[transport]
+        return next(url for url in self.urls if url.startswith(f"{scheme}:"))
+
+    @property
+    def control(self) -> str:
+        """Where the operator's socket is."""
+        return f"unix://{self.data_dir / 'control.sock'}"
+
+    async def raw(self, transport: Transport = "tcp", *, url: str | None = None, **options: Any) -> Raw:
+        """A connection below the client."""
+        raw = await Raw.open(url or self.url(transport), **options)
+        self._stack.push_async_callback(raw.close)
+        return raw
+
+    async def client(
+        self,
+        transport: Transport = "tcp",
+        dialect: Dialect = "nymea",
+        *,
+        url: str | None = None,
+        hello: bool = True,
+        token: str | None = None,
+    ) -> Client:
+        """A client, which has shaken hands."""
+        client = await Client.connect(url or self.url(transport), dialect=dialect, timeout=PATIENCE)
+        self._stack.push_async_callback(client.close)
+        if hello:
+            await client.hello(token=token)
+        return client
+
+    async def operator(self) -> Client:
+        """The machine's operator."""
+        return await self.client(url=self.control)
+
+    async def set_up(self, username: str = "admin", password: str = PASSWORD) -> None:
+        """Make the first administrator."""
+        client = await self.client()
+        result = await client.call("JSONRPC.CreateUser", {"username": username, "password": password})
+        assert result == {"error": "UserErrorNoError"}
+        await client.close()
+
+    async def login(
+        self,
+        username: str = "admin",
+        transport: Transport = "tcp",
+        dialect: Dialect = "nymea",
+        *,
+        password: str = PASSWORD,
+        device: str = "a device",
+    ) -> Client:
+        """A client that is logged in."""
+        client = await self.client(transport, dialect)
+        login = await client.authenticate(username, password, device)
+        assert login is not None
+        return client
+
+    async def add_user(self, username: str, *scopes: str, **params: Any) -> None:
+        """Add a user with these scopes (names without their prefix)."""
+        operator = await self.operator()
+        params = {"username": username, "password": PASSWORD, **params}
+        params["scopes"] = [f"PermissionScope{scope}" for scope in scopes]
+        assert await operator.call("Users.CreateUser", params) == {"error": "UserErrorNoError"}
+        await operator.close()
+
+
+StartServer = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
+    """A function that starts a server in this process with the given settings; it ends with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Server:
+            settings.setdefault("data_dir", tmp_path / "data")
+            settings.setdefault("listeners", ["nymea://127.0.0.1:0", "ws://127.0.0.1:0"])
+            settings.setdefault("argon2", CHEAP_ARGON2)
+            settings.setdefault("log", {"level": "debug"})
+            up = await stack.enter_async_context(running(Settings(**settings)))
+            return Server(stack, settings["data_dir"], tuple(str(endpoint) for endpoint in up.endpoints))
+
+        yield start
+
+
+@pytest.fixture
+async def server(start_server: StartServer) -> Server:
+    """A new server, without any user."""
+    return await start_server()
+
+
+@pytest.fixture
+async def home(server: Server) -> Server:
+    """A server that has been set up: its administrator is "admin"."""
+    await server.set_up()
+    return server
+
+
+@pytest.fixture(params=["tcp", "ws"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Each transport in turn."""
+    chosen: Transport = request.param
+    return chosen
+
+
+@pytest.fixture(params=["nymea", "jsonrpc2"])
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """Each dialect in turn."""
+    chosen: Dialect = request.param
+    return chosen
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, data_dir: Path) -> None:
+        self._process = process
+        self.data_dir = data_dir
+        self.output: list[str] = []
+        self.urls: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def up(self) -> None:
+        """Wait until it says that it is up."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            while line := (await self._process.stdout.readline()).decode():
+                self.output.append(line.rstrip("\n"))
+                if match := re.fullmatch(r"Listening on (\S+)\n", line):
+                    self.urls.append(match[1])
+                if line.startswith("Next: "):
+                    return
+        raise AssertionError(f"the server ended: {await self.log()}")
+
+    def url(self, scheme: str = "nymea") -> str:
+        return next(url for url in self.urls if url.startswith(f"{scheme}:"))
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+    async def log(self) -> str:
+        """What it logged, once it has ended."""
+        assert self._process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await self._process.stderr.read()).decode()
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.communicate()
+
+
+SpawnServer = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def spawn_server(tmp_path: Path) -> AsyncIterator[SpawnServer]:
+    """A function that runs ``nymead-users serve`` with further options; killed with the test.
+
+    ``up=False`` does not wait for it to be up. The cheapest Argon2 cost is set in its environment.
+    """
+    processes: list[Process] = []
+
+    async def spawn(
+        *options: str, data_dir: Path | None = None, up: bool = True, environ: dict[str, str] | None = None
+    ) -> Process:
+        directory = data_dir or tmp_path / "data"
+        argon2 = {f"NYMEAD_USERS_ARGON2__{key.upper()}": str(value) for key, value in CHEAP_ARGON2.items()}
+        if "--listen" not in options and "--config" not in options:
+            options = (*options, "--listen", "nymea://127.0.0.1:0", "--listen", "ws://127.0.0.1:0")
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "nymead_users", "serve", "--data-dir", str(directory), *options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **argon2, **(environ or {})},
+        )
+        process = Process(child, directory)
+        processes.append(process)
+        if up:
+            await process.up()
+        return process
+
+    yield spawn
+    for process in processes:
+        await process.kill()
