@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from nymead_users.peer import Peer
 from nymead_users.session.session import Session, SessionFactory
@@ -14,8 +14,8 @@ from nymead_users.transport.listener import LINGER
 
 log = logging.getLogger(__name__)
 
-#: Messages that wait in memory before reading pauses; the client is then slowed by TCP.
-WAITING = 64
+#: Bytes taken apart before others get their turn: a chunk of nothing but tiny or broken texts takes milliseconds.
+SLICE = 16 * 1024
 
 #: Bytes of replies unsent before the next call waits for the client to read.
 WRITE_BUFFER = 64 * 1024
@@ -32,11 +32,12 @@ class StreamConnection(asyncio.Protocol):
         self._live = live
         self._transport: asyncio.Transport
         self._session: Session | None = None
-        self._waiting: deque[Any] = deque()
+        self._received: deque[bytes] = deque()
         self._arrival: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._ended = False
         self._reading = True
+        self._busy = False
         #: Serves the session until the connection ends.
         self.task: asyncio.Task[None]
 
@@ -56,11 +57,11 @@ class StreamConnection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self._serve(self._session))
 
     def data_received(self, data: bytes) -> None:
-        """Take what came apart into messages."""
+        """Keep what came for the session, and read no more before that is answered: TCP slows the client."""
         if self._session is None:
             return
-        self._waiting.extend(self._session.feed(data))
-        if self._reading and len(self._waiting) > WAITING:
+        self._received.append(data)
+        if self._reading and self._busy:
             self._reading = False
             self._transport.pause_reading()
         self._wake(self._arrival)
@@ -90,7 +91,7 @@ class StreamConnection(asyncio.Protocol):
             self._session.close()
             self._sessions.leave(self._peer)
             self._live.discard(self)
-        self._waiting.clear()
+        self._received.clear()
         self._wake(self._arrival)
         self._wake(self._writable)
 
@@ -123,11 +124,10 @@ class StreamConnection(asyncio.Protocol):
     async def _serve(self, session: Session) -> None:
         try:
             while True:
-                while self._waiting:
-                    await session.receive(self._waiting.popleft())
-                    if self._writable is not None:
-                        session.flush()
-                        await self._writable
+                self._busy = True
+                while self._received:
+                    await self._take(session, self._received.popleft())
+                self._busy = False
                 if self._ended:
                     break
                 if not self._reading:
@@ -141,6 +141,17 @@ class StreamConnection(asyncio.Protocol):
             self.abort()
         else:
             self.close()
+
+    async def _take(self, session: Session, data: bytes) -> None:
+        """Answer the messages in a chunk, each when the one before is answered and the client reads."""
+        for start in range(0, len(data), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            for message in session.feed(data[start : start + SLICE]):
+                await session.receive(message)
+                if self._writable is not None:
+                    session.flush()
+                    await self._writable
 
     @staticmethod
     def _wake(waiter: asyncio.Future[None] | None) -> None:

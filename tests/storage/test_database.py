@@ -575,11 +575,10 @@ async def test_close_ends_all_threads(path: Path) -> None:
     database = await Database.open(path)
     await asyncio.gather(*(names(database) for _ in range(3 * READERS)), names_by_write(database))
     await database.close()
-    pool = "asyncio_"  # the threads of to_thread stay for the next call
+    await asyncio.get_running_loop().shutdown_default_executor()  # its threads are kept for the next call
     for thread in set(threading.enumerate()) - before:
-        if not thread.name.startswith(pool):
-            thread.join(10)
-            assert not thread.is_alive()
+        thread.join(10)
+        assert not thread.is_alive()
     assert [file.name for file in path.parent.iterdir()] == ["users.db"]
 
 
