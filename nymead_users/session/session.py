@@ -208,6 +208,9 @@ class Session:
         self._outbox.close()
         self._log(logging.INFO, "disconnected")
         self._factory.directory.remove(self)
+        # Nobody would tell this session of a revocation any more, so it may do nothing more either.
+        self.principal = None
+        self._closing = Unauthorized()
         for callback in self._on_close.values():
             callback()
         self._on_close.clear()
@@ -338,6 +341,8 @@ class Session:
         asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
 
     def _set_principal(self, principal: Principal | None) -> None:
+        if self not in self._factory.directory.sessions:
+            return
         self._factory.directory.rebind(self, self.principal, principal)
         self.principal = principal
 

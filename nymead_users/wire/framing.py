@@ -13,8 +13,10 @@ The automaton only finds where a text ends. Its value is made by a JSON library 
 
 import json
 import re
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -34,6 +36,10 @@ Bounds of several hundred levels are not supported: the standard library's parse
 """
 
 
+_SCANNED: Final = 16 * 1024
+"""The longest message, in bytes, whose fault the scanner is asked to find in one go: it takes milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class BrokenText:
     """A stretch of input that is no JSON text."""
@@ -47,13 +53,20 @@ class BrokenText:
 
 
 def parse(text: bytes | str, *, max_depth: int = MAX_DEPTH) -> JsonValue | BrokenText:
-    """Read a whole message: exactly one JSON text, with or without whitespace around it. Never raises."""
+    """Read a whole message: exactly one JSON text, with or without whitespace around it. Never raises.
+
+    What is wrong with a long text is told less exactly: finding it out would take too long.
+    """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        if _surely_within(max_depth, raw):
+        if _within(max_depth, raw):
             return _load(raw)
-    except ValueError:
-        pass  # the scanner says what is wrong, in the same words as for a stream
+        if len(raw) > _SCANNED:
+            return BrokenText(f"nested deeper than {max_depth} levels", _names_jsonrpc(raw))
+    except ValueError as error:
+        if len(raw) > _SCANNED:
+            return BrokenText(str(error), _names_jsonrpc(raw))
+    # The scanner says what is wrong, in the same words as for a stream.
     try:
         return _load_scanned(raw, max_depth)
     except ValueError as error:
@@ -107,8 +120,8 @@ class Framing:
         return not self._held and not self._discarding
 
     def _is_harmless(self, piece: bytes) -> bool:
-        """Tell, at little cost, that a text in this piece is neither too large nor too deep."""
-        return len(piece) <= self._max_size and _surely_within(self._max_depth, piece)
+        """Tell that a text in this piece, if it is one, is neither too large nor too deep."""
+        return len(piece) <= self._max_size and _within(self._max_depth, piece)
 
     def _read(self, piece: bytes, found: list[JsonValue | BrokenText]) -> None:
         """Read on in a piece of the stream that has no newline but at its end, if there."""
@@ -180,10 +193,19 @@ def _load_scanned(text: bytes, max_depth: int) -> JsonValue:
     return _load(text)
 
 
-def _surely_within(max_depth: int, text: bytes) -> bool:
-    """Tell, at little cost, that a JSON text can't be nested too deep. False means: look closer."""
-    # Every level takes two brackets, so a short text needs no counting.
-    return len(text) <= 2 * max_depth or text.count(b"{") + text.count(b"[") <= max_depth
+def _within(max_depth: int, text: bytes) -> bool:
+    """Tell whether a text that is JSON, if it is, is nested no deeper than allowed."""
+    # Most texts have too few brackets to be, and a level takes two, so a short one needs no counting.
+    if len(text) <= 2 * max_depth or text.count(b"{") + text.count(b"[") <= max_depth:
+        return True
+    steps = _STRING_LITERAL.sub(b"", text).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(array("b", steps)), default=0) <= max_depth
+
+
+_STRING_LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+# One level in (1) or out (-1, as a signed byte) for each bracket.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
 def _names_jsonrpc(stretch: bytes | bytearray) -> bool:
