@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +39,9 @@ from nymead_users.transport.websocket import WebSocketListener
 
 log = logging.getLogger(__name__)
 
+#: Open files beside connections: the store's, listeners, the operator's connections, with room to spare.
+OTHER_FILES = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -61,6 +65,7 @@ async def serve(settings: Settings, announce: Callable[[Running], None]) -> None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    _allow_open_files(settings.limits.connections)
     async with running(settings) as server:
         announce(server)
         systemd.notify("READY=1")
@@ -69,6 +74,17 @@ async def serve(settings: Settings, announce: Callable[[Running], None]) -> None
         systemd.notify("STOPPING=1")
         log.info("server stopping")
     log.info("server stopped")
+
+
+def _allow_open_files(connections: int) -> None:
+    """Raise the process's own limit of open files as far as so many connections need and the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            log.warning("fewer open files allowed than connections", extra={"allowed": allowed, "wanted": wanted})
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import orjson
 import typer
 
-from nymead_users.app import running
 from nymead_users.client import CallError, Client, ClientError, ConnectionFailed
 from nymead_users.config import ConfigError, Configuration, Settings, load
 from nymead_users.storage.datadir import (
@@ -20,11 +19,15 @@ from nymead_users.storage.datadir import (
     STORE,
     DataDirectoryError,
     DataDirectoryInUseError,
+    one_command,
 )
 from nymead_users.storage.errors import StoreUnusable
 from nymead_users.transport.listener import ListenError
 
 T = TypeVar("T")
+
+#: Seconds for a server to finish its start or stop, until a command can reach it or do without it.
+PATIENCE = 10.0
 
 ConfigFile = Annotated[
     Path | None,
@@ -36,24 +39,35 @@ DataDir = Annotated[
         "--data-dir",
         metavar="DIR",
         help="Where the store, the control socket and the certificate are.",
-        show_default="the platform's state directory",
+        show_default="the user's state directory",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for scripts.")]
 
-#: What the API's outcomes mean for a person at the command line.
+#: What the API's outcomes mean for a person at the command line; the braces are the call's own params.
 OUTCOMES = {
-    "UserErrorBackendError": "The store could not be written. Nothing was changed; the server's log says why.",
-    "UserErrorInvalidUserId": "There is no such user, or the name breaks the rules:"
-    " 3 to 254 characters of A-Z a-z 0-9 _ . + @ -",
-    "UserErrorDuplicateUserId": "This username is taken.",
-    "UserErrorBadPassword": "The password breaks the rules: at least 8 characters, among them"
-    " a lower-case letter, an upper-case letter and a digit; at most 1,024 bytes.",
-    "UserErrorTokenNotFound": "There is no token of this id.",
-    "UserErrorPermissionDenied": "This is not permitted.",
-    "UserErrorInconsistantScopes": "These scopes contradict one another: everything but control alone needs"
-    " access-all-things.",
+    "UserErrorBackendError": "the store could not be written; nothing was changed. The server's log says why.",
+    "UserErrorInvalidUserId": "there is no user {username}. nymead-users user list shows all.",
+    "UserErrorDuplicateUserId": "the name {username} is taken.",
+    "UserErrorBadPassword": "the password is too weak: it needs at least 8 characters, among them a lower-case"
+    " letter, an upper-case letter and a digit, and at most 1,024 bytes.",
+    "UserErrorTokenNotFound": "there is no token {tokenId}. nymead-users token list shows all.",
+    "UserErrorPermissionDenied": "this is not permitted.",
+    "UserErrorInconsistantScopes": "these scopes contradict one another: everything but control-things alone needs"
+    " access-all-things, and configure-rules needs execute-rules.",
 }
+INVALID_NAME = "{username} can't be a user's name: that has 3 to 254 characters of A-Z a-z 0-9 _ . + @ -"
+
+
+def group(about: str) -> typer.Typer:
+    """A group of commands. Its help is plain text: boxes would break the examples' lines."""
+    return typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=about,
+    )
 
 
 def fail(message: str) -> NoReturn:
@@ -75,26 +89,30 @@ def print_json(value: Any) -> None:
     typer.echo(orjson.dumps(value).decode())
 
 
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns under a head; nothing is cut off."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
 def operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool = False) -> T:
     """Do something as the machine's operator.
 
     Through the running server's control socket, so that live sessions notice; where no server runs,
     through one that is up for the moment, on that socket alone. ``create``: also where there is no store yet.
     """
-    return _run(_operate(settings, work, create=create))
-
-
-def _run(main: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(main)
+        with one_command(settings.data_dir, create=create):
+            return asyncio.run(_operate(settings, work, create=create))
     except CallError as error:
         fail(error.message)
     except (ClientError, DataDirectoryError, StoreUnusable, ListenError) as error:
         fail(str(error))
     except TimeoutError:
-        fail("the server did not answer in time")
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        fail("the server did not answer in time; see its log")
+    except UnicodeEncodeError:
+        fail("what you typed is not UTF-8 text")
 
 
 async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool) -> T:
@@ -107,40 +125,70 @@ async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *
 async def _control(settings: Settings, *, create: bool) -> AsyncIterator[Client]:
     """A connection to the control socket of the server, or of one that lives as long as the block."""
     url = f"unix://{(settings.data_dir / CONTROL_SOCKET).absolute()}"
-    try:
-        client = await Client.connect(url)
-    except ConnectionFailed:
+    give_up = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            client = await Client.connect(url)
+        except ConnectionFailed:
+            pass
+        else:
+            async with client:
+                yield client
+            return
         if not create and not (settings.data_dir / STORE).exists():
             raise DataDirectoryError(
                 f"{settings.data_dir} holds no store: no server has run on it yet."
-                " Name another directory with --data-dir, or make a user first."
-            ) from None
+                " Name another directory with --data-dir, or make a user first: nymead-users user add NAME"
+            )
+        # Slow to import, and not needed where a server runs.
+        from nymead_users.app import running  # noqa: PLC0415
+
         try:
-            async with running(settings, offline=True), await Client.connect(url) as temporary:
-                yield temporary
+            async with running(settings, offline=True), await Client.connect(url) as client:
+                yield client
+            return
         except DataDirectoryInUseError as error:
-            raise DataDirectoryError(
-                f"a server is starting or stopping on {settings.data_dir}; try again in a moment."
-            ) from error
-    else:
-        async with client:
-            yield client
+            if asyncio.get_running_loop().time() > give_up:
+                raise DataDirectoryError(
+                    f"a server holds {settings.data_dir}, but does not answer at its control socket"
+                    f" {CONTROL_SOCKET}. Restart it, or see its log."
+                ) from error
+            await asyncio.sleep(0.1)  # it is starting or stopping
 
 
-async def perform(client: Client, method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Call a method of the Users namespace; says so and exits where its outcome is an error."""
+async def perform(client: Client, method: str, params: dict[str, Any], *, json: bool = False) -> dict[str, Any]:
+    """Call a method of the Users namespace; says so and exits where its outcome is an error.
+
+    ``json``: the outcome goes to stdout then, as well as the text to stderr.
+    """
     result = await client.call(method, params)
     error = result.get("error", "UserErrorNoError")
     if error != "UserErrorNoError":
-        fail(f"{OUTCOMES.get(error, 'Refused.')} ({error})")
+        if json:
+            print_json({"error": error})
+        invalid_name = method == "Users.CreateUser" and error == "UserErrorInvalidUserId"
+        text = INVALID_NAME if invalid_name else OUTCOMES.get(error, f"the server refused: {error}")
+        fail(text.format_map({key: shown(value) for key, value in params.items()}))
     return result
+
+
+def shown(value: Any) -> str:
+    """A text from elsewhere, safe to print: control characters would be obeyed by the terminal."""
+    text = str(value)
+    return text if text.isprintable() and text else repr(text)
 
 
 def ask_password(prompt: str) -> str:
     """A password: twice without echo from a terminal, or the first line of stdin. Never an argument."""
-    if sys.stdin.isatty():
-        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=True))
-    line = sys.stdin.readline()
+    if sys.stdin is None:
+        fail("no password: stdin is closed. Type it at a terminal, or give it as the first line of stdin.")
+    try:
+        if sys.stdin.isatty():
+            return str(typer.prompt(prompt, hide_input=True, confirmation_prompt="Once more", err=True))
+        line = sys.stdin.readline()
+        line.encode()
+    except UnicodeError:
+        fail("the password is not UTF-8 text")
     password = line.rstrip("\r\n")
     if not password:
         fail("no password: stdin is empty. Type it at a terminal, or give it as the first line of stdin.")

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 class Requester(Protocol):
     """Who waits for the button to be pressed."""
 
-    def displaced(self, transaction_id: int) -> None:
-        """Somebody else has asked meanwhile."""
+    def failed(self, transaction_id: int) -> None:
+        """It is over: somebody else has asked meanwhile, or no token could be made."""
 
     async def granted(self, transaction_id: int, token: str) -> bool:
         """The button was pressed; whether the token could be handed over."""
@@ -52,7 +52,7 @@ class PushButton:
         self._waiting = _Transaction(next(self._ids), device_name, requester)
         if displaced is not None:
             log.warning("push button: request displaced", extra={"transaction": displaced.id})
-            displaced.requester.displaced(displaced.id)
+            displaced.requester.failed(displaced.id)
         return self._waiting.id
 
     def cancel(self, transaction_id: int) -> None:
@@ -61,11 +61,15 @@ class PushButton:
             self._waiting = None
 
     async def press(self) -> bool:
-        """The button is pressed: whoever waits gets a token. Whether anybody did."""
+        """The button is pressed: whoever waits gets a token. Whether anybody did. Raises StoreError."""
         transaction, self._waiting = self._waiting, None
         if transaction is None or not self.available:
             return False
-        token = await self._mint(transaction.device_name)
+        try:
+            token = await self._mint(transaction.device_name)
+        except Exception:
+            transaction.requester.failed(transaction.id)
+            raise
         if not await transaction.requester.granted(transaction.id, token.value):
             await self._revoke(token)
             return False

@@ -81,7 +81,7 @@ class _WaitingCaller:
     def leave(self) -> None:
         self.gone = True
 
-    def displaced(self, transaction_id: int) -> None:
+    def failed(self, transaction_id: int) -> None:
         self._notify(self._notification, {"success": False, "transactionId": transaction_id})
 
     async def granted(self, transaction_id: int, token: str) -> bool:

@@ -22,7 +22,8 @@ class Directory:
     users reach their sessions likewise. Must subscribe before whatever notifies clients.
 
     ``limit`` bounds all connections, ``limit_per_address`` those of one network address; loopback counts
-    only in all, since a reverse proxy sits there.
+    only in all, since a reverse proxy sits there. The operator's Unix sockets are not bounded: they must work
+    when everybody else fills the server.
     """
 
     def __init__(self, events: EventBus, *, limit: int, limit_per_address: int) -> None:
@@ -38,6 +39,8 @@ class Directory:
 
     def admit(self, peer: Peer) -> bool:
         """Count a connection in, unless there are too many. Each one admitted must ``leave``."""
+        if peer.operator:
+            return True
         if self._count >= self._limit:
             return False
         if not peer.local and self._per_address[peer.network] >= self._limit_per_address:
@@ -48,6 +51,8 @@ class Directory:
 
     def leave(self, peer: Peer) -> None:
         """Count a connection out."""
+        if peer.operator:
+            return
         self._count -= 1
         self._per_address[peer.network] -= 1
         if not self._per_address[peer.network]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from typing import Any, Protocol
@@ -59,21 +60,35 @@ def bind(endpoint: Endpoint) -> list[socket.socket]:
         raise ListenError(f"{endpoint}: {endpoint.host} is no address of this machine: {error.strerror}") from error
     port = endpoint.port
     sockets: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
+    failures: list[OSError] = []
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
             bound = socket.socket(family, socket.SOCK_STREAM)
-            sockets.append(bound)
+        except OSError as error:
+            failures.append(error)
+            continue
+        try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound.bind((address[0], port, *address[2:]))
-            port = bound.getsockname()[1]
-            bound.setblocking(False)
-    except OSError as error:
+        except OSError as error:
+            bound.close()
+            failures.append(error)
+            continue
+        bound.setblocking(False)
+        sockets.append(bound)
+        port = bound.getsockname()[1]
+    # localhost has an IPv6 address on machines without IPv6, too: one address that is there is enough.
+    grave = [failure for failure in failures if not sockets or failure.errno not in _NO_SUCH_ADDRESS]
+    if grave:
         for bound in sockets:
             bound.close()
-        raise ListenError(f"{endpoint}: cannot listen there: {error.strerror or error}") from error
+        raise ListenError(f"{endpoint}: cannot listen there: {grave[0].strerror or grave[0]}") from grave[0]
     return sockets
+
+
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def keep_alive(transport_socket: Any) -> None:

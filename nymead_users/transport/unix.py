@@ -51,7 +51,7 @@ class UnixListener(StreamListener):
                 path.unlink()
 
     def _peer(self, transport: asyncio.Transport) -> Peer:  # noqa: ARG002 - all peers of a Unix socket are alike
-        return Peer("unix", "unix", local=True)
+        return Peer("unix", "unix", local=True, operator=True)
 
 
 def _clear(path: Path) -> None:
