@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from nymead_users.events import EventBus
 from nymead_users.identity.events import TokensRemoved, UserChanged, UserRemoved
 from nymead_users.peer import Peer
 from nymead_users.permissions import Principal
-
-if TYPE_CHECKING:
-    from nymead_users.session.session import Session
+from nymead_users.session.live import LiveSession
 
 
 class Directory:
@@ -31,8 +28,8 @@ class Directory:
         self._limit_per_address = limit_per_address
         self._count = 0
         self._per_address: Counter[str] = Counter()
-        self.sessions: dict[Session, None] = {}
-        self._by_user: defaultdict[str, dict[Session, None]] = defaultdict(dict)
+        self.sessions: dict[LiveSession, None] = {}
+        self._by_user: defaultdict[str, dict[LiveSession, None]] = defaultdict(dict)
         events.subscribe(UserChanged, self._user_changed)
         events.subscribe(UserRemoved, self._user_removed)
         events.subscribe(TokensRemoved, self._tokens_removed)
@@ -58,16 +55,16 @@ class Directory:
         if not self._per_address[peer.network]:
             del self._per_address[peer.network]
 
-    def add(self, session: Session) -> None:
+    def add(self, session: LiveSession) -> None:
         """A session begins."""
         self.sessions[session] = None
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: LiveSession) -> None:
         """A session ends."""
         self.sessions.pop(session, None)
         self.rebind(session, session.principal, None)
 
-    def rebind(self, session: Session, old: Principal | None, new: Principal | None) -> None:
+    def rebind(self, session: LiveSession, old: Principal | None, new: Principal | None) -> None:
         """A session acts for somebody else from here on."""
         if old is not None:
             bound = self._by_user[old.username]
@@ -77,7 +74,7 @@ class Directory:
         if new is not None:
             self._by_user[new.username][session] = None
 
-    def _of(self, username: str) -> list[Session]:
+    def _of(self, username: str) -> list[LiveSession]:
         return list(self._by_user.get(username, ()))
 
     def _user_changed(self, event: UserChanged) -> None:
