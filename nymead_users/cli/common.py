@@ -113,6 +113,8 @@ def operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, creat
         fail("the server did not answer in time; see its log")
     except UnicodeEncodeError:
         fail("what you typed is not UTF-8 text")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool) -> T:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-import uvloop
 
 from nymead_users import __version__, logs
-from nymead_users.app import Running, serve
 from nymead_users.cli.common import (
     ConfigFile,
     DataDir,
     Json,
     configuration,
     fail,
+    group,
     operate,
     print_json,
 )
@@ -30,15 +30,14 @@ from nymead_users.storage.datadir import DataDirectoryError
 from nymead_users.storage.errors import StoreUnusable
 from nymead_users.transport.listener import ListenError
 
-app = typer.Typer(
-    name="nymead-users",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Users, tokens and permissions for the home, over nymea's JSON-RPC API and JSON-RPC 2.0."
-    " Begin with: nymead-users serve",
+if TYPE_CHECKING:
+    from nymead_users.app import Running
+
+app = group(
+    "Users, tokens and permissions for the home, over nymea's JSON-RPC API and JSON-RPC 2.0."
+    " Begin with: nymead-users serve"
 )
-config_app = typer.Typer(no_args_is_help=True, help="The settings.")
+config_app = group("The settings.")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(config_app, name="config")
@@ -125,7 +124,12 @@ def serve_command(
       nymead-users serve --listen nymeas://0.0.0.0:2222 --listen wss://0.0.0.0:4444
       nymead-users serve --config /etc/nymead-users.toml --log-format json
     """
-    settings = configuration(
+    # Slow to import, and needed by no command but this one.
+    import uvloop  # noqa: PLC0415
+
+    from nymead_users.app import serve  # noqa: PLC0415
+
+    loaded = configuration(
         config,
         data_dir=data_dir,
         listeners=listen or None,
@@ -135,7 +139,8 @@ def serve_command(
         tls_key=tls_key,
         log__level=log_level and log_level.value,
         log__format=log_format and log_format.value,
-    ).settings
+    )
+    settings = loaded.settings
     logs.configure(settings.log.level, settings.log.format)
 
     def announce(server: Running) -> None:
@@ -143,19 +148,29 @@ def serve_command(
             typer.echo(f"Listening on {endpoint}")
         if server.fingerprint is not None:
             typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
-        if server.initial_setup_required:
-            typer.echo(
-                "Next: connect nymea-app or any client and make the first administrator,"
-                " or run: nymead-users user add NAME" + ("" if data_dir is None else f" --data-dir {data_dir}")
-            )
-        else:
-            typer.echo("Next: connect nymea-app or any client and log in.")
+        typer.echo(f"Next: {_next(loaded) if server.initial_setup_required else LOG_IN}")
 
     try:
         uvloop.run(serve(settings, announce))
     except (DataDirectoryError, StoreUnusable, ListenError) as error:
         logging.getLogger(__name__).debug("start failed", exc_info=True)
         fail(str(error))
+
+
+LOG_IN = "connect nymea-app or any client and log in."
+
+
+def _next(loaded: Configuration) -> str:
+    """How to make the first administrator."""
+    command = "nymead-users user add NAME"
+    if loaded.origins["data_dir"] != "default":
+        command += f" --data-dir {shlex.quote(str(loaded.settings.data_dir))}"
+    who = {
+        "anyone": "connect nymea-app or any client and make the first administrator, or run: ",
+        "local": "connect any client on this machine and make the first administrator, or run: ",
+        "off": "make the first administrator: ",
+    }
+    return who[loaded.settings.initial_setup] + command
 
 
 @app.command(name="press-button")
@@ -196,7 +211,8 @@ def config_show(
 ) -> None:
     """Show every setting, its value and where it came from.
 
-    Options win over the environment (NYMEAD_USERS_…, tables with two underscores), which wins over the file.
+    Options win over the environment, which wins over the file. In the environment a setting is called
+    NYMEAD_USERS_ and its name in upper case, with two underscores for a dot. The output is a valid file.
 
     \b
     Examples:
@@ -218,15 +234,26 @@ def config_show(
     if json:
         print_json({key: {"value": value, "origin": shown.origins[key]} for key, value in values.items()})
         return
-    for key, value in values.items():
-        typer.echo(f"{key} = {_toml(value)}  # {shown.origins[key]}")
+    lines = {
+        key: f"# {key} is not set" if value is None else f"{key} = {_toml(value)}" for key, value in values.items()
+    }
+    # The origins stand in a column, but for the few values that are very long.
+    width = max(len(line) for line in lines.values() if len(line) <= 60)
+    for key, line in lines.items():
+        typer.echo(f"{line:<{width}}  # {shown.origins[key]}")
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML writes it, nearly enough to copy it into a file."""
-    return "(none)" if value is None else orjson.dumps(value).decode()
+    """A value as TOML writes it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        if value.get("authentication"):  # a listener as it mostly is: its URL stands for it
+            return _toml(value["url"])
+        return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
+    return orjson.dumps(value).decode()
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="nymead-users")

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
-from nymead_users.cli.common import ConfigFile, DataDir, Json, configuration, operate, perform, print_json
+from nymead_users.cli.common import (
+    OUTCOMES,
+    ConfigFile,
+    DataDir,
+    Json,
+    configuration,
+    fail,
+    group,
+    operate,
+    perform,
+    print_json,
+    print_table,
+    shown,
+)
 from nymead_users.client import Client
 
-token_app = typer.Typer(no_args_is_help=True, help="Tokens: who is logged in, on which devices.")
+token_app = group("Tokens: who is logged in, on which devices.")
 
 
 @token_app.command(name="list")
 def list_tokens(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Whose tokens.", show_default="everybody's")
+        str | None, typer.Argument(metavar="NAME", help="Whose tokens.", show_default="everybody's")
     ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """List tokens: id, user, creation and device. Their values are not known to the server.
+    """List tokens: id, user, creation and device.
+
+    The tokens themselves are not listed: the server keeps nothing that could log in.
 
     \b
     Examples:
@@ -31,11 +47,11 @@ def list_tokens(
     """
 
     async def work(client: Client) -> list[dict[str, Any]]:
-        names = (
-            [name]
-            if name is not None
-            else [user["username"] for user in (await client.call("Users.GetUsers"))["users"]]
-        )
+        names = [user["username"] for user in (await client.call("Users.GetUsers"))["users"]]
+        if name is not None:
+            if name.lower() not in names:
+                fail(OUTCOMES["UserErrorInvalidUserId"].format(username=shown(name)))
+            names = [name]
         tokens: list[dict[str, Any]] = []
         for username in names:
             tokens += (await perform(client, "Users.GetUserTokens", {"username": username}))["tokenInfoList"]
@@ -44,15 +60,22 @@ def list_tokens(
     tokens = operate(configuration(config, data_dir=data_dir).settings, work)
     if json:
         print_json(tokens)
-        return
-    for token in tokens:
-        created = datetime.fromtimestamp(token["creationTime"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        typer.echo("\t".join([token["id"], token["username"] or '"" (push button)', created, token["deviceName"]]))
+    elif tokens:
+        print_table(("ID", "USER", "CREATED", "DEVICE"), [_row(token) for token in tokens])
+    else:
+        typer.echo("No tokens: nobody is logged in.", err=True)
+
+
+def _row(token: dict[str, Any]) -> tuple[str, ...]:
+    created = datetime.fromtimestamp(token["creationTime"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return token["id"], token["username"] or '"" (push button)', created, token["deviceName"]
 
 
 @token_app.command(name="revoke")
 def revoke(
-    token_id: Annotated[str, typer.Argument(metavar="ID", help="The token's id, from token list.", show_default=False)],
+    token_id: Annotated[
+        UUID, typer.Argument(metavar="ID", help="The token's id, as token list shows it.", show_default=False)
+    ],
     config: ConfigFile = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -65,7 +88,7 @@ def revoke(
     """
 
     async def work(client: Client) -> dict[str, Any]:
-        return await perform(client, "Users.RemoveToken", {"tokenId": token_id})
+        return await perform(client, "Users.RemoveToken", {"tokenId": str(token_id)}, json=json)
 
     operate(configuration(config, data_dir=data_dir).settings, work)
     if json:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
-from nymead_users.cli.common import ConfigFile, DataDir, Json, ask_password, configuration, operate, perform, print_json
+from nymead_users.cli.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    ask_password,
+    configuration,
+    fail,
+    group,
+    operate,
+    perform,
+    print_json,
+    print_table,
+    shown,
+)
 from nymead_users.client import Client
 
-user_app = typer.Typer(no_args_is_help=True, help="Users and what they may do.")
+user_app = group("Users and what they may do.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.", show_default=False)]
 Things = Annotated[
-    list[str] | None,
+    list[UUID] | None,
     typer.Option(
         "--thing",
         metavar="UUID",
@@ -41,12 +55,12 @@ class ScopeName(StrEnum):
         return "PermissionScope" + "".join(part.capitalize() for part in self.value.split("-"))
 
 
+_FROM_WIRE = {scope.wire: scope.value for scope in ScopeName}
+
 Scopes = Annotated[
     list[ScopeName] | None,
     typer.Option(
-        "--scope",
-        help="A permission. May be given several times. Everything but control-things alone needs access-all-things.",
-        show_default="admin",
+        "--scope", metavar="SCOPE", help="What the user may do. May be given several times.", show_default="admin"
     ),
 ]
 
@@ -56,8 +70,10 @@ def add(
     name: Name,
     scope: Scopes = None,
     thing: Things = None,
-    display_name: Annotated[str | None, typer.Option("--display-name", help="The name to show to people.")] = None,
-    email: Annotated[str | None, typer.Option("--email", help="The e-mail address.")] = None,
+    display_name: Annotated[
+        str | None, typer.Option("--display-name", metavar="TEXT", help="The name to show to people.")
+    ] = None,
+    email: Annotated[str | None, typer.Option("--email", metavar="TEXT", help="The e-mail address.")] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -66,10 +82,14 @@ def add(
 
     The password is asked for, or read from stdin.
 
+    Scopes: none, control-things, configure-things, access-all-things, execute-rules, configure-rules, admin.
+    Everything but control-things alone needs access-all-things.
+
     \b
     Examples:
       nymead-users user add alice
-      nymead-users user add guest --scope control-things --thing 6ba7b810-9dad-11d1-80b4-00c04fd430c8
+      nymead-users user add bob --scope access-all-things --scope control-things
+      nymead-users user add guest --scope control-things --thing UUID
       pass show home/alice | nymead-users user add alice
     """
     settings = configuration(config, data_dir=data_dir).settings
@@ -77,14 +97,14 @@ def add(
     if scope:
         params["scopes"] = [item.wire for item in scope]
     if thing:
-        params["allowedThingIds"] = thing
+        params["allowedThingIds"] = [str(item) for item in thing]
     if display_name is not None:
         params["displayName"] = display_name
     if email is not None:
         params["email"] = email
 
     async def work(client: Client) -> dict[str, Any]:
-        return await perform(client, "Users.CreateUser", params)
+        return await perform(client, "Users.CreateUser", params, json=json)
 
     operate(settings, work, create=True)
     _done(f"Added {name.lower()}.", json=json)
@@ -106,12 +126,19 @@ def list_users(config: ConfigFile = None, data_dir: DataDir = None, json: Json =
     users = operate(configuration(config, data_dir=data_dir).settings, work)["users"]
     if json:
         print_json(users)
-        return
-    for user in users:
-        scopes = [name.removeprefix("PermissionScope") for name in user["scopes"]]
-        may = "Admin" if "Admin" in scopes else ", ".join(scopes) or "nothing"
-        details = [text for text in (user["displayName"], user["email"]) if text]
-        typer.echo("\t".join([user["username"] or '"" (push button)', may, *details]))
+    elif users:
+        print_table(("NAME", "MAY", "DISPLAY NAME", "E-MAIL"), [_row(user) for user in users])
+    else:
+        typer.echo("No users yet. Make the first administrator: nymead-users user add NAME", err=True)
+
+
+def _row(user: dict[str, Any]) -> tuple[str, ...]:
+    scopes = [_FROM_WIRE[name] for name in user["scopes"]]
+    may = "admin" if "admin" in scopes else ", ".join(scopes) or "nothing"
+    things = len(user["allowedThingIds"])
+    if things and "access-all-things" not in scopes:
+        may += f" ({things} thing{'s' if things > 1 else ''})"
+    return (user["username"] or '"" (push button)', may, *(user[key] for key in ("displayName", "email")))
 
 
 @user_app.command(name="passwd")
@@ -121,14 +148,17 @@ def passwd(name: Name, config: ConfigFile = None, data_dir: DataDir = None, json
     The password is asked for, or read from stdin.
 
     \b
-    Example:
+    Examples:
       nymead-users user passwd alice
+      pass show home/alice | nymead-users user passwd alice
     """
     settings = configuration(config, data_dir=data_dir).settings
+    if not name:
+        fail("the push button's user has no password")
     params = {"username": name, "newPassword": ask_password("New password")}
 
     async def work(client: Client) -> dict[str, Any]:
-        return await perform(client, "Users.ChangeUserPassword", params)
+        return await perform(client, "Users.ChangeUserPassword", params, json=json)
 
     operate(settings, work)
     _done(f"Changed the password of {name.lower()} and logged all their devices out.", json=json)
@@ -139,7 +169,7 @@ def scopes(
     name: Name,
     scope: Annotated[
         list[ScopeName],
-        typer.Argument(metavar="SCOPE...", help="What the user may do from now on.", show_default=False),
+        typer.Argument(metavar="SCOPE", help="What the user may do from now on.", show_default=False),
     ],
     thing: Things = None,
     config: ConfigFile = None,
@@ -149,40 +179,43 @@ def scopes(
     """Set what a user may do. Their live connections follow at once.
 
     Scopes: none, control-things, configure-things, access-all-things, execute-rules, configure-rules, admin.
-    Without --thing the list of allowed things stays as it is.
+    Everything but control-things alone needs access-all-things. Without --thing the list of allowed things
+    stays as it is.
 
     \b
     Examples:
       nymead-users user scopes alice admin
-      nymead-users user scopes bob control-things access-all-things execute-rules
+      nymead-users user scopes bob control-things access-all-things
+      nymead-users user scopes guest control-things --thing UUID
     """
     params: dict[str, Any] = {"username": name, "scopes": [item.wire for item in scope]}
     if thing:
-        params["allowedThingIds"] = thing
+        params["allowedThingIds"] = [str(item) for item in thing]
 
     async def work(client: Client) -> dict[str, Any]:
-        return await perform(client, "Users.SetUserScopes", params)
+        return await perform(client, "Users.SetUserScopes", params, json=json)
 
     operate(configuration(config, data_dir=data_dir).settings, work)
-    _done(f"Changed what {name.lower()} may do.", json=json)
+    _done(f"Changed what {shown(name.lower())} may do.", json=json)
 
 
 @user_app.command(name="remove")
 def remove(name: Name, config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
     """Remove a user and all their tokens. This can't be undone.
 
-    The push button's user has the empty name: nymead-users user remove ""
+    The push button's user has the empty name.
 
     \b
-    Example:
+    Examples:
       nymead-users user remove alice
+      nymead-users user remove ""
     """
 
     async def work(client: Client) -> dict[str, Any]:
-        return await perform(client, "Users.RemoveUser", {"username": name})
+        return await perform(client, "Users.RemoveUser", {"username": name}, json=json)
 
     operate(configuration(config, data_dir=data_dir).settings, work)
-    _done(f"Removed {name.lower()}.", json=json)
+    _done(f"Removed {shown(name.lower())}.", json=json)
 
 
 def _done(message: str, *, json: bool) -> None:

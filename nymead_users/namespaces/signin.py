@@ -99,7 +99,7 @@ class SignIn(Namespace):
         self._users = users
         self._push_button = push_button
 
-    @method("Authenticate", access=Access.PUBLIC)
+    @method("Authenticate", access=Access.PUBLIC, errors=(errors.TooManyAttempts, errors.ServerBusy))
     async def authenticate(self, caller: Caller, params: AuthenticateParams) -> AuthenticateReturns:
         """Log in with a username and a password. Success answers a new token for the device and binds it to
         this connection. Wrong passwords in a row slow down further attempts from the same address and for the

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, with_config
 
 from nymead_users.permissions import Principal, Scope
 from nymead_users.rpc.caller import Caller
+from nymead_users.rpc.errors import RpcError
 from nymead_users.rpc.message import Result
 
 T = TypeVar("T")
@@ -61,7 +62,8 @@ class Method:
     """A method as declared; ``run`` takes the caller and the checked params.
 
     ``name`` is the whole name, ``Namespace.Method``. ``during_setup``: answered while the server has no
-    user. ``handshake``: may be the first call of a connection in nymea's dialect.
+    user. ``handshake``: may be the first call of a connection in nymea's dialect. ``errors``: what it may be
+    refused with beyond what its access and scope say.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Method:
     handshake: bool
     params: type[Params]
     returns: Any
+    errors: tuple[type[RpcError], ...]
     run: Callable[[Caller, Any], Awaitable[Result]]
 
 
@@ -92,6 +95,7 @@ class _Declaration:
     own: bool
     during_setup: bool
     handshake: bool
+    errors: tuple[type[RpcError], ...]
 
 
 def method(
@@ -102,6 +106,7 @@ def method(
     own: bool = False,
     during_setup: bool = False,
     handshake: bool = False,
+    errors: tuple[type[RpcError], ...] = (),
 ) -> Callable[[F], F]:
     """Declare a coroutine method of a Namespace as a method of the API.
 
@@ -111,7 +116,7 @@ def method(
     """
 
     def declare(function: F) -> F:
-        function.__dict__["declaration"] = _Declaration(name, access, scope, own, during_setup, handshake)
+        function.__dict__["declaration"] = _Declaration(name, access, scope, own, during_setup, handshake, errors)
         return function
 
     return declare
@@ -160,5 +165,6 @@ class Namespace:
             handshake=declaration.handshake,
             params=hints["params"],
             returns=hints["return"],
+            errors=declaration.errors,
             run=function,
         )

@@ -153,4 +153,5 @@ def _possible_errors(method: Method) -> list[str]:
         possible.append(errors.SetupRequired)
     if method.scope or method.access is Access.SETUP:
         possible.append(errors.PermissionDenied)
+    possible += method.errors
     return [error.__name__ for error in possible]

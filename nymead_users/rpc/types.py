@@ -43,11 +43,13 @@ def fields(declared: Any) -> Iterator[Field]:
         return
     for name, annotation in get_type_hints(declared, include_extras=True).items():
         inner: Any = annotation
-        while _origin(inner) in (NotRequired, Required):
+        optional = False
+        while (origin := _origin(inner)) in (NotRequired, Required):
+            optional = origin is NotRequired
             (inner,) = get_args(inner)
         base, *metadata = get_args(inner) if _origin(inner) is Annotated else (inner,)
         info = next((item for item in metadata if isinstance(item, FieldInfo)), FieldInfo())
-        yield _field(name, base, metadata, info, optional=name in declared.__optional_keys__)
+        yield _field(name, base, metadata, info, optional=optional)
 
 
 def _origin(annotation: Any) -> Any:

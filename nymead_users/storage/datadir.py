@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,28 @@ def data_directory(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+@contextmanager
+def one_command(path: Path, *, create: bool) -> Iterator[None]:
+    """Let one command at a time work on the directory; the next waits until this one is done.
+
+    Where no server runs, a command is the server for a moment: another one must not begin to talk to it.
+    ``create``: make the directory where it is missing. Raises DataDirectoryError.
+    """
+    if create and not os.path.lexists(path):
+        _prepare(path)
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"{path} cannot be used: {error.strerror}. Name the server's data directory with --data-dir."
+        ) from error
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
 def _prepare(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,11 +80,20 @@ def _prepare(path: Path) -> None:
     except FileExistsError as error:
         raise DataDirectoryError(f"{path} is not a directory; choose another one with --data-dir.") from error
     except OSError as error:
-        raise DataDirectoryError(f"{path}: cannot be made: {error.strerror}") from error
+        raise DataDirectoryError(f"{path} cannot be made or read: {error.strerror}.") from error
     if status.st_uid != os.geteuid():
-        raise DataDirectoryError(f"{path} belongs to somebody else; choose another one with --data-dir.")
+        raise DataDirectoryError(
+            f"{path} belongs to {_name(status.st_uid)}: run this as them, or choose another one with --data-dir."
+        )
     mode = stat.S_IMODE(status.st_mode)
     if mode & stat.S_IWOTH:
         raise DataDirectoryError(f"{path} can be written by anybody; choose a directory of your own with --data-dir.")
     if mode != 0o700:
         path.chmod(0o700)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -28,6 +28,7 @@ from nymead_users.namespaces.signin import SignIn, push_button_auth_finished
 from nymead_users.namespaces.types import ErrorReturns, PermissionScope
 from nymead_users.permissions import Scope, scope_names
 from nymead_users.rpc.caller import Caller
+from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.introspection import introspect
 from nymead_users.rpc.namespace import Access, NoParams, method
 from nymead_users.rpc.registry import Registry
@@ -120,7 +121,7 @@ class JsonRpcNamespace(SignIn):
         caller.subscribe(wanted)
         return {"namespaces": sorted(wanted), "enabled": bool(wanted)}
 
-    @method("CreateUser", access=Access.SETUP, during_setup=True)
+    @method("CreateUser", access=Access.SETUP, during_setup=True, errors=(ServerBusy,))
     async def create_user(self, caller: Caller, params: CreateUserParams) -> ErrorReturns:  # noqa: ARG002
         """Create the first administrator, while there is no user. Call Authenticate after this."""
         return await outcome(

@@ -32,6 +32,7 @@ from nymead_users.namespaces.users.types import (
 )
 from nymead_users.permissions import Principal, Scope
 from nymead_users.rpc.caller import Caller, confirm
+from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.namespace import NoParams, Notification, Notify, method
 
 
@@ -59,7 +60,7 @@ class UsersNamespace(SignIn):
 
     # Users
 
-    @method("CreateUser")
+    @method("CreateUser", errors=(ServerBusy,))
     async def create_user(self, caller: Caller, params: CreateUserParams) -> ErrorReturns:
         """Create a user. Without scopes the user is an administrator. A user without
         PermissionScopeAccessAllThings may access the things in allowedThingIds only.
@@ -89,7 +90,7 @@ class UsersNamespace(SignIn):
             self._users.set_scopes(params.username, scopes_of(params.scopes), None if things is None else tuple(things))
         )
 
-    @method("ChangeUserPassword")
+    @method("ChangeUserPassword", errors=(ServerBusy,))
     async def change_user_password(self, caller: Caller, params: ChangeUserPasswordParams) -> ErrorReturns:
         """Set a user's password. All their tokens are removed, so that every device has to log in again."""
         return await outcome(
@@ -115,7 +116,7 @@ class UsersNamespace(SignIn):
             return {"error": UserError.PERMISSION_DENIED}
         return {"error": UserError.NO_ERROR, "userInfo": user_info(caller.principal.user)}
 
-    @method("ChangePassword", own=True)
+    @method("ChangePassword", own=True, errors=(ServerBusy,))
     async def change_password(self, caller: Caller, params: ChangePasswordParams) -> ErrorReturns:
         """Change the caller's own password. Their tokens stay valid."""
         principal = caller.principal
