@@ -30,6 +30,9 @@ class Subject(Protocol):
 #: The connection on whose behalf the running task works; log lines carry it by themselves.
 subject: ContextVar[Subject | None] = ContextVar("subject", default=None)
 
+#: The longest text of a field that is logged, in characters.
+MAX_FIELD = 200
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -43,7 +46,12 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         if about.username is not None:
             fields["user"] = about.username
     fields.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
-    return fields
+    return {key: _short(value) for key, value in fields.items()}
+
+
+def _short(value: Any) -> Any:
+    """A peer may send a long text, but not fill the log with it."""
+    return f"{value[:MAX_FIELD]}…" if isinstance(value, str) and len(value) > MAX_FIELD else value
 
 
 def _when(record: logging.LogRecord) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -19,6 +20,7 @@ from nymead_users.storage.datadir import (
     STORE,
     DataDirectoryError,
     DataDirectoryInUseError,
+    no_store,
     one_command,
 )
 from nymead_users.storage.errors import StoreUnusable
@@ -38,8 +40,9 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where the store, the control socket and the certificate are.",
-        show_default="the user's state directory",
+        help="Where the store, the control socket and the certificate are. Without it: nymead-users in the user's"
+        " state directory.",
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for scripts.")]
@@ -66,7 +69,7 @@ def group(about: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help=about,
+        help=cleandoc(about),
     )
 
 
@@ -138,17 +141,13 @@ async def _control(settings: Settings, *, create: bool) -> AsyncIterator[Client]
                 yield client
             return
         if not create and not (settings.data_dir / STORE).exists():
-            raise DataDirectoryError(
-                f"{settings.data_dir} holds no store: no server has run on it yet."
-                " Name another directory with --data-dir, or make a user first: nymead-users user add NAME"
-            )
+            raise no_store(settings.data_dir)
         # Slow to import, and not needed where a server runs.
         from nymead_users.app import running  # noqa: PLC0415
 
         try:
             async with running(settings, offline=True), await Client.connect(url) as client:
                 yield client
-            return
         except DataDirectoryInUseError as error:
             if asyncio.get_running_loop().time() > give_up:
                 raise DataDirectoryError(
@@ -156,6 +155,8 @@ async def _control(settings: Settings, *, create: bool) -> AsyncIterator[Client]
                     f" {CONTROL_SOCKET}. Restart it, or see its log."
                 ) from error
             await asyncio.sleep(0.1)  # it is starting or stopping
+        else:
+            return
 
 
 async def perform(client: Client, method: str, params: dict[str, Any], *, json: bool = False) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,7 @@ from nymead_users.cli.tokens import token_app
 from nymead_users.cli.users import user_app
 from nymead_users.client import Client
 from nymead_users.config import Configuration, flatten
-from nymead_users.storage.datadir import DataDirectoryError
+from nymead_users.storage.datadir import DataDirectoryError, one_command
 from nymead_users.storage.errors import StoreUnusable
 from nymead_users.transport.listener import ListenError
 
@@ -34,10 +35,22 @@ if TYPE_CHECKING:
     from nymead_users.app import Running
 
 app = group(
-    "Users, tokens and permissions for the home, over nymea's JSON-RPC API and JSON-RPC 2.0."
-    " Begin with: nymead-users serve"
+    """Users, tokens and permissions for the home, over nymea's JSON-RPC API and JSON-RPC 2.0.
+
+    \b
+    Begin with:
+      nymead-users serve
+      nymead-users user add alice
+    """
 )
-config_app = group("The settings.")
+config_app = group(
+    """The settings.
+
+    \b
+    Example:
+      nymead-users config show
+    """
+)
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(config_app, name="config")
@@ -80,8 +93,8 @@ Listen = Annotated[
         "--listen",
         metavar="URL",
         help="Where to listen: nymea://, nymeas:// (TLS), ws://, wss:// or unix:///path; port 0 picks a free one."
-        " May be given several times.",
-        show_default="nymea://127.0.0.1:2222 and ws://127.0.0.1:4444",
+        " May be given several times. Without it: nymea://127.0.0.1:2222 and ws://127.0.0.1:4444.",
+        show_default=False,
     ),
 ]
 Insecure = Annotated[
@@ -93,13 +106,19 @@ PushButton = Annotated[
 ]
 TlsCert = Annotated[
     Path | None,
-    typer.Option("--tls-cert", metavar="FILE", help="Certificate as PEM.", show_default="one is made and kept"),
+    typer.Option(
+        "--tls-cert", metavar="FILE", help="Certificate as PEM. Without it: one is made and kept.", show_default=False
+    ),
 ]
 TlsKey = Annotated[
     Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's key as PEM.", show_default=False)
 ]
-Level = Annotated[LogLevel | None, typer.Option("--log-level", help="How much to log.", show_default="info")]
-Format = Annotated[LogFormat | None, typer.Option("--log-format", help="How log lines look.", show_default="text")]
+Level = Annotated[
+    LogLevel | None, typer.Option("--log-level", help="How much to log: info, unless set.", show_default=False)
+]
+Format = Annotated[
+    LogFormat | None, typer.Option("--log-format", help="How log lines look: text, unless set.", show_default=False)
+]
 
 
 @app.command(name="serve")
@@ -124,11 +143,6 @@ def serve_command(
       nymead-users serve --listen nymeas://0.0.0.0:2222 --listen wss://0.0.0.0:4444
       nymead-users serve --config /etc/nymead-users.toml --log-format json
     """
-    # Slow to import, and needed by no command but this one.
-    import uvloop  # noqa: PLC0415
-
-    from nymead_users.app import serve  # noqa: PLC0415
-
     loaded = configuration(
         config,
         data_dir=data_dir,
@@ -143,15 +157,26 @@ def serve_command(
     settings = loaded.settings
     logs.configure(settings.log.level, settings.log.format)
 
+    starting = ExitStack()
+
     def announce(server: Running) -> None:
+        starting.close()
         for endpoint in server.endpoints:
             typer.echo(f"Listening on {endpoint}")
         if server.fingerprint is not None:
             typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
         typer.echo(f"Next: {_next(loaded) if server.initial_setup_required else LOG_IN}")
 
+    # Slow to import, and needed by no command but this one.
+    import uvloop  # noqa: PLC0415
+
+    from nymead_users.app import serve  # noqa: PLC0415
+
     try:
-        uvloop.run(serve(settings, announce))
+        with starting:
+            # A command that works on the store finishes first; those that come now wait until the server is up.
+            starting.enter_context(one_command(settings.data_dir, create=True))
+            uvloop.run(serve(settings, announce))
     except (DataDirectoryError, StoreUnusable, ListenError) as error:
         logging.getLogger(__name__).debug("start failed", exc_info=True)
         fail(str(error))
@@ -175,9 +200,9 @@ def _next(loaded: Configuration) -> str:
 
 @app.command(name="press-button")
 def press_button(config: ConfigFile = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """Press the push button: whoever asked last gets an administrator's token.
+    """Press the push button.
 
-    Exits with 1 if nobody waits.
+    Whoever asked last, on any device, gets an administrator's token. Exits with 1 if nobody waits.
 
     \b
     Example:

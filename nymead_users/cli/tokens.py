@@ -24,13 +24,22 @@ from nymead_users.cli.common import (
 )
 from nymead_users.client import Client
 
-token_app = group("Tokens: who is logged in, on which devices.")
+token_app = group(
+    """Tokens: who is logged in, on which devices.
+
+    \b
+    Examples:
+      nymead-users token list
+      nymead-users token revoke --help
+    """
+)
 
 
 @token_app.command(name="list")
 def list_tokens(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Whose tokens.", show_default="everybody's")
+        str | None,
+        typer.Argument(metavar="NAME", help="Whose tokens; everybody's where none is given.", show_default=False),
     ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,

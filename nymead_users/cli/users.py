@@ -24,7 +24,16 @@ from nymead_users.cli.common import (
 )
 from nymead_users.client import Client
 
-user_app = group("Users and what they may do.")
+user_app = group(
+    """Users and what they may do.
+
+    \b
+    Examples:
+      nymead-users user add alice
+      nymead-users user list
+      nymead-users user scopes --help
+    """
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.", show_default=False)]
 Things = Annotated[
@@ -60,7 +69,10 @@ _FROM_WIRE = {scope.wire: scope.value for scope in ScopeName}
 Scopes = Annotated[
     list[ScopeName] | None,
     typer.Option(
-        "--scope", metavar="SCOPE", help="What the user may do. May be given several times.", show_default="admin"
+        "--scope",
+        metavar="SCOPE",
+        help="What the user may do; admin where none is given. May be given several times.",
+        show_default=False,
     ),
 ]
 
@@ -82,7 +94,10 @@ def add(
 
     The password is asked for, or read from stdin.
 
-    Scopes: none, control-things, configure-things, access-all-things, execute-rules, configure-rules, admin.
+    \b
+    Scopes: none, control-things, configure-things, access-all-things,
+    execute-rules, configure-rules, admin.
+
     Everything but control-things alone needs access-all-things.
 
     \b
@@ -169,7 +184,9 @@ def scopes(
     name: Name,
     scope: Annotated[
         list[ScopeName],
-        typer.Argument(metavar="SCOPE", help="What the user may do from now on.", show_default=False),
+        typer.Argument(
+            metavar="SCOPE", help="What the user may do from now on.", show_default=False, show_choices=False
+        ),
     ],
     thing: Things = None,
     config: ConfigFile = None,
@@ -178,7 +195,10 @@ def scopes(
 ) -> None:
     """Set what a user may do. Their live connections follow at once.
 
-    Scopes: none, control-things, configure-things, access-all-things, execute-rules, configure-rules, admin.
+    \b
+    Scopes: none, control-things, configure-things, access-all-things,
+    execute-rules, configure-rules, admin.
+
     Everything but control-things alone needs access-all-things. Without --thing the list of allowed things
     stays as it is.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,9 @@ from nymead_users.permissions import Principal, Scope, User
 from nymead_users.storage.database import Database
 from nymead_users.storage.errors import IntegrityViolation
 from nymead_users.storage.tables import known_addresses, tokens, users
+
+#: Raises if the caller may not make a change any more.
+Confirm = Callable[[], None]
 
 #: How many addresses a user is known to log in from; the one longest unused gives way.
 KNOWN_ADDRESSES = 16
@@ -40,7 +43,9 @@ class LoginRecord:
 class UserStore:
     """All verbs raise StoreError where the database fails; nothing is changed then.
 
-    Names are expected in lower case.
+    Names are expected in lower case. Verbs that change something for a caller take ``confirm``, which is
+    called when it is their turn to write, and raises if the caller may not any more: who is removed while
+    waiting changes nothing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -51,10 +56,11 @@ class UserStore:
         async with self._database.read() as connection:
             return not await connection.scalar(select(exists(select(users.c.id))))
 
-    async def add(self, user: User, password_hash: str, *, first: bool = False) -> None:
+    async def add(self, user: User, password_hash: str, confirm: Confirm, *, first: bool = False) -> None:
         """Add a user. Raises DuplicateUser; NotPermitted where ``first`` and there is a user already."""
         try:
             async with self._database.write() as connection:
+                confirm()
                 if first and await connection.scalar(select(exists(select(users.c.id)))):
                     raise NotPermitted("there is a user already")
                 if await self._id(connection, user.username) is not None:
@@ -122,12 +128,15 @@ class UserStore:
             await self._add_token(connection, await self._require(connection, ""), token)
             return user, True
 
-    async def set_password(self, username: str, password_hash: str, *, keep_tokens: bool) -> frozenset[UUID]:
+    async def set_password(
+        self, username: str, password_hash: str, confirm: Confirm, *, keep_tokens: bool
+    ) -> frozenset[UUID]:
         """Change a password; the ids of the tokens removed with it. Raises UnknownUser.
 
         The push button's user has no password to change, and is unknown here.
         """
         async with self._database.write() as connection:
+            confirm()
             user_id = await self._require(connection, username)
             if not username:
                 raise UnknownUser(username)
@@ -137,6 +146,7 @@ class UserStore:
     async def change(
         self,
         username: str,
+        confirm: Confirm,
         *,
         display_name: str | None = None,
         email: str | None = None,
@@ -154,15 +164,17 @@ class UserStore:
         if allowed_thing_ids is not None:
             values["allowed_thing_ids"] = [str(thing_id) for thing_id in allowed_thing_ids]
         async with self._database.write() as connection:
+            confirm()
             user_id = await self._require(connection, username)
             if values:
                 await connection.execute(update(users).where(users.c.id == user_id).values(**values))
             row = (await connection.execute(select(*_USER).where(users.c.id == user_id))).one()
             return _user(row)
 
-    async def remove(self, username: str) -> bool:
+    async def remove(self, username: str, confirm: Confirm) -> bool:
         """Remove a user with all tokens; whether no user is left. Raises UnknownUser."""
         async with self._database.write() as connection:
+            confirm()
             user_id = await self._require(connection, username)
             await connection.execute(delete(users).where(users.c.id == user_id))
             return not await connection.scalar(select(exists(select(users.c.id))))
@@ -179,12 +191,13 @@ class UserStore:
             rows = await connection.execute(statement)
             return [TokenInfo(UUID(row[0]), row[1], row[2], row[3]) for row in rows]
 
-    async def remove_token(self, token_id: UUID, *, owner: str | None) -> str:
+    async def remove_token(self, token_id: UUID, confirm: Confirm, *, owner: str | None) -> str:
         """Remove a token; the name of its user. ``owner``: only if it is theirs.
 
         Raises TokenNotFound; NotPermitted where it is somebody else's.
         """
         async with self._database.write() as connection:
+            confirm()
             statement = select(users.c.username).join_from(tokens, users).where(tokens.c.id == str(token_id))
             username = await connection.scalar(statement)
             if username is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
 
@@ -17,22 +16,24 @@ from nymead_users.identity.errors import (
 from nymead_users.identity.events import TokensRemoved, UserAdded, UserChanged, UserRemoved
 from nymead_users.identity.passwords import Passwords
 from nymead_users.identity.policy import canonical_username, check_password
-from nymead_users.identity.store import UserStore
+from nymead_users.identity.store import Confirm, UserStore
 from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.tokens import NewToken, TokenInfo, mint
 from nymead_users.permissions import Principal, Scope, User
 
 log = logging.getLogger(__name__)
 
-#: Asked once more when a slow change is about to be stored: raises if the caller may no longer make it.
-Confirm = Callable[[], None]
+
+def unconditional() -> None:
+    """Confirm a change that needs nobody's permission."""
 
 
 class Users:
     """The domain service. Names are taken in any case and kept in lower case.
 
     Every verb raises StoreError where the database fails; nothing is changed and nobody is told then.
-    Whatever changes is published on the bus once it is stored.
+    Whatever changes is published on the bus once it is stored. ``confirm`` is called when a change is about to
+    be stored, and raises if the caller may not make it any more.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Users:
             raise NotPermitted("there is a user already")
         user = User(canonical_username(username), email, display_name, Scope.ADMIN, ())
         check_password(password)
-        await self._store.add(user, await self._passwords.hash(password), first=True)
+        await self._store.add(user, await self._passwords.hash(password), unconditional, first=True)
         log.warning("initial setup done", extra={"account": user.username})
         self.required = False
         self._publish(UserAdded(user))
@@ -138,7 +139,7 @@ class Users:
         email: str = "",
         scopes: Scope = Scope.ADMIN,
         allowed_thing_ids: tuple[UUID, ...] = (),
-        confirm: Confirm = lambda: None,
+        confirm: Confirm = unconditional,
     ) -> None:
         """Make a user.
 
@@ -149,8 +150,7 @@ class Users:
         _check_scopes(scopes)
         user = User(name, email, display_name, scopes, allowed_thing_ids)
         password_hash = await self._passwords.hash(password)
-        confirm()
-        await self._store.add(user, password_hash)
+        await self._store.add(user, password_hash, confirm)
         log.info("user added", extra={"account": name, "scopes": int(scopes)})
         self.required = False
         self._publish(UserAdded(user))
@@ -160,7 +160,7 @@ class Users:
         return await self._store.all()
 
     async def set_password(
-        self, username: str, password: str, *, keep_tokens: bool = False, confirm: Confirm = lambda: None
+        self, username: str, password: str, *, keep_tokens: bool = False, confirm: Confirm = unconditional
     ) -> None:
         """Change a password; without ``keep_tokens`` every device of the user is logged out.
 
@@ -171,34 +171,42 @@ class Users:
             raise UnknownUser(name)
         check_password(password)
         password_hash = await self._passwords.hash(password)
-        confirm()
-        removed = await self._store.set_password(name, password_hash, keep_tokens=keep_tokens)
+        removed = await self._store.set_password(name, password_hash, confirm, keep_tokens=keep_tokens)
         log.info("password changed", extra={"account": name, "tokens_removed": len(removed)})
         if removed:
             self._publish(TokensRemoved(name, removed))
 
-    async def set_info(self, username: str, *, display_name: str | None, email: str | None) -> None:
+    async def set_info(
+        self, username: str, *, display_name: str | None, email: str | None, confirm: Confirm = unconditional
+    ) -> None:
         """Change the details that are given. Raises UnknownUser."""
-        user = await self._store.change(username.lower(), display_name=display_name, email=email)
+        user = await self._store.change(username.lower(), confirm, display_name=display_name, email=email)
         if display_name is None and email is None:
             return
         log.info("user info changed", extra={"account": user.username})
         self._publish(UserChanged(user))
 
-    async def set_scopes(self, username: str, scopes: Scope, allowed_thing_ids: tuple[UUID, ...] | None) -> None:
+    async def set_scopes(
+        self,
+        username: str,
+        scopes: Scope,
+        allowed_thing_ids: tuple[UUID, ...] | None,
+        *,
+        confirm: Confirm = unconditional,
+    ) -> None:
         """Change what a user may do; without ``allowed_thing_ids`` that list stays.
 
         Raises InconsistentScopes and UnknownUser.
         """
         _check_scopes(scopes)
-        user = await self._store.change(username.lower(), scopes=scopes, allowed_thing_ids=allowed_thing_ids)
+        user = await self._store.change(username.lower(), confirm, scopes=scopes, allowed_thing_ids=allowed_thing_ids)
         log.info("user scopes changed", extra={"account": user.username, "scopes": int(scopes)})
         self._publish(UserChanged(user))
 
-    async def remove(self, username: str) -> None:
+    async def remove(self, username: str, *, confirm: Confirm = unconditional) -> None:
         """Remove a user and all their tokens. Raises UnknownUser."""
         name = username.lower()
-        self.required = await self._store.remove(name)
+        self.required = await self._store.remove(name, confirm)
         log.info("user removed", extra={"account": name})
         self._publish(UserRemoved(name))
 
@@ -208,9 +216,9 @@ class Users:
         """A user's tokens by age; none for an unknown user."""
         return await self._store.tokens(username.lower())
 
-    async def remove_token(self, token_id: UUID, *, owner: str | None = None) -> None:
+    async def remove_token(self, token_id: UUID, *, owner: str | None = None, confirm: Confirm = unconditional) -> None:
         """Remove a token; with ``owner`` only if it is theirs. Raises TokenNotFound and NotPermitted."""
-        username = await self._store.remove_token(token_id, owner=owner)
+        username = await self._store.remove_token(token_id, confirm, owner=owner)
         log.info("token removed", extra={"account": username, "token": str(token_id)})
         self._publish(TokensRemoved(username, frozenset({token_id})))
 

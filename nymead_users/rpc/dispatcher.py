@@ -63,6 +63,14 @@ class Dispatcher:
         Raises RpcError, and nothing else: whatever else goes wrong becomes an InternalError whose
         reference stands in the log beside the cause.
         """
+        try:
+            return await self._run(call, caller)
+        except RpcError:
+            raise
+        except Exception as error:
+            raise internal_error(error, call.method) from error
+
+    async def _run(self, call: Call, caller: Caller) -> Result:
         name = call.method
         if not _NAME.fullmatch(name):
             raise MethodNotFound.malformed(name)
@@ -77,16 +85,9 @@ class Dispatcher:
         params = _checked(method, call.params)
         if not (call.lenient or caller.greeted or method.handshake):
             raise HandshakeRequired
-        try:
-            result = await method.run(caller, params)
-            if self._check_returns:
-                self._check(method, result)
-        except RpcError:
-            raise
-        except Exception as error:
-            reference = secrets.token_hex(4)
-            log.exception("call failed", extra={"method": name, "reference": reference})
-            raise InternalError(reference) from error
+        result = await method.run(caller, params)
+        if self._check_returns:
+            self._check(method, result)
         return result
 
     async def _authenticate(self, call: Call, caller: Caller, method: Method | None) -> None:
@@ -112,17 +113,28 @@ class Dispatcher:
         adapter.validate_python(result)
 
 
-def _checked(method: Method, given: dict[str, Any] | list[Any] | None) -> Params:
+def internal_error(error: Exception, method: str) -> InternalError:
+    """What a client is told of an unforeseen error: a reference, under which the log has the cause."""
+    reference = secrets.token_hex(4)
+    log.error("call failed", extra={"method": method, "reference": reference}, exc_info=error)
+    return InternalError(reference)
+
+
+def _checked(method: Method, given: Any) -> Params:
     """The params as the method's model. Raises InvalidParams naming the first wrong one and the reason."""
-    if method.params is NoParams and not given:
-        return _NO_PARAMS
     if isinstance(given, list):
         names = list(method.params.model_fields)
         if len(given) > len(names):
             raise InvalidParams(method.name, str(len(names)), f"At most {len(names)} params, got {len(given)}")
         given = dict(zip(names, given, strict=False))
+    elif given is None:
+        given = {}
+    elif not isinstance(given, dict):
+        raise InvalidParams(method.name, "", "Expected an object")
+    if not given and method.params is NoParams:
+        return _NO_PARAMS
     try:
-        return method.params.model_validate(given or {})
+        return method.params.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         param = ".".join(str(part) for part in first["loc"])

@@ -14,14 +14,15 @@ Result = Mapping[str, Any]
 class Call:
     """One request.
 
-    ``params`` are named (a dict), positional (a list, JSON-RPC 2.0 only) or absent. ``token`` is what the
+    ``params`` are named (a dict), positional (a list, JSON-RPC 2.0 only) or absent; a dialect that does not
+    look at their form leaves that to the check of the params. ``token`` is what the
     message carries: "" for none in nymea's dialect, where every message states its token; None where the
     message says nothing about it. ``lenient`` marks JSON-RPC 2.0: no handshake is needed, and a token in
     the envelope is taken up where none is bound yet.
     """
 
     method: str
-    params: dict[str, Any] | list[Any] | None
+    params: Any
     token: str | None
     lenient: bool
 

@@ -39,6 +39,12 @@ class Params(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    def __repr__(self) -> str:
+        """Which params, without their values: some are secrets."""
+        return f"{type(self).__name__}(…)"
+
+    __str__ = __repr__
+
 
 class NoParams(Params):
     """The params of a method that takes none."""

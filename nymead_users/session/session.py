@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 #: still see the reply. nymead's clients know this delay.
 CLOSE_DELAY = 0.2
 
+#: How requests begin that a browser sends without asking first (simple methods of the Fetch standard), and the
+#: question it asks before any other. JSON begins with none of them.
+HTTP_METHODS = (b"GET ", b"HEAD ", b"POST ", b"OPTIONS ")
+
 NYMEA = NymeaDialect()
 JSONRPC2 = JsonRpc2Dialect()
 
@@ -170,9 +174,15 @@ class Session:
     # What transports call
 
     def feed(self, data: bytes) -> list[JsonValue | BrokenText]:
-        """The messages that are complete with these bytes of a stream."""
+        """The messages that are complete with these bytes of a stream.
+
+        A stream that begins as HTTP ends here: a web page can have a browser post JSON to any port.
+        """
         if self._framing is None:
             self._framing = Framing(max_size=self._factory.limits.message_size)
+            if data.startswith(HTTP_METHODS):
+                self._framing.close()
+                return [BrokenText("this is HTTP, not JSON", jsonrpc=False, fatal=True)]
         return self._framing.feed(data)
 
     def parse(self, text: str | bytes) -> JsonValue | BrokenText:
@@ -332,7 +342,7 @@ class Session:
         error = ParseError(broken.reason)
         log.info("not JSON", extra={"reason": broken.reason})
         self._outbox.put(dialect.refusal(error))
-        if broken.too_large:
+        if broken.fatal:
             self._close_soon(error)
 
     def _close_soon(self, error: RpcError) -> None:

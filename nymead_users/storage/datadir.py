@@ -55,17 +55,20 @@ def data_directory(path: Path) -> Iterator[Path]:
 def one_command(path: Path, *, create: bool) -> Iterator[None]:
     """Let one command at a time work on the directory; the next waits until this one is done.
 
-    Where no server runs, a command is the server for a moment: another one must not begin to talk to it.
-    ``create``: make the directory where it is missing. Raises DataDirectoryError.
+    Where no server runs, a command is the server for a moment: another one must not begin to talk to it, and
+    a server that starts meanwhile must not find the directory in use. ``create``: make it where it is missing.
+    Raises DataDirectoryError.
     """
     if create and not os.path.lexists(path):
         _prepare(path)
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise no_store(path) from error
+    except NotADirectoryError as error:
+        raise _no_directory(path) from error
     except OSError as error:
-        raise DataDirectoryError(
-            f"{path} cannot be used: {error.strerror}. Name the server's data directory with --data-dir."
-        ) from error
+        raise DataDirectoryError(f"{path} cannot be read: {error.strerror}; see --data-dir.") from error
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
         yield
@@ -73,12 +76,20 @@ def one_command(path: Path, *, create: bool) -> Iterator[None]:
         os.close(directory)
 
 
+def no_store(path: Path) -> DataDirectoryError:
+    """The error of a command that needs a store where there is none."""
+    return DataDirectoryError(
+        f"{path} holds no store: no server has run on it yet."
+        " Name another directory with --data-dir, or make a user first: nymead-users user add NAME"
+    )
+
+
 def _prepare(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except FileExistsError as error:
-        raise DataDirectoryError(f"{path} is not a directory; choose another one with --data-dir.") from error
+        raise _no_directory(path) from error
     except OSError as error:
         raise DataDirectoryError(f"{path} cannot be made or read: {error.strerror}.") from error
     if status.st_uid != os.geteuid():
@@ -90,6 +101,10 @@ def _prepare(path: Path) -> None:
         raise DataDirectoryError(f"{path} can be written by anybody; choose a directory of your own with --data-dir.")
     if mode != 0o700:
         path.chmod(0o700)
+
+
+def _no_directory(path: Path) -> DataDirectoryError:
+    return DataDirectoryError(f"{path} is not a directory; choose another one with --data-dir.")
 
 
 def _name(uid: int) -> str:

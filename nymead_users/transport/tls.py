@@ -43,15 +43,16 @@ def server_tls(certificate: Path | None, key: Path | None, data_dir: Path) -> Se
     if certificate is None or key is None:
         certificate, key = data_dir / CERTIFICATE, data_dir / KEY
         if not certificate.exists() or not key.exists():
-            _make(certificate, key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+            try:
+                _make(certificate, key)
+            except OSError as error:
+                raise ListenError(f"{data_dir}: a certificate can't be kept there: {error.strerror}") from error
     try:
-        context.load_cert_chain(certificate, key)
-        der = x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(serialization.Encoding.DER)
-    except (OSError, ValueError) as error:
-        raise ListenError(f"the certificate {certificate} with the key {key} can't be used: {error}") from error
-    return ServerTls(context, fingerprint(der), self_signed)
+        der = _der(certificate)
+        return ServerTls(_context(certificate, key), fingerprint(der), self_signed)
+    except ListenError as error:
+        anew = ". Remove both files, and the next start makes new ones" if self_signed else ""
+        raise ListenError(f"{error}{anew}") from error
 
 
 def fingerprint(der: bytes) -> str:
@@ -59,10 +60,41 @@ def fingerprint(der: bytes) -> str:
     return hashlib.sha256(der).digest().hex(":").upper()
 
 
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    _read(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # An empty passphrase: OpenSSL would ask for one at the terminal otherwise, and wait.
+        context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ListenError(f"{key} is not the key of the certificate {certificate}") from error
+        raise ListenError(
+            f"{key} can't be the key of {certificate}: it must be a private key in PEM form without a passphrase"
+        ) from error
+    return context
+
+
+def _der(certificate: Path) -> bytes:
+    try:
+        return x509.load_pem_x509_certificate(_read(certificate)).public_bytes(serialization.Encoding.DER)
+    except ValueError as error:
+        raise ListenError(f"{certificate} holds no certificate in PEM form") from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ListenError(f"{file}: {error.strerror}") from error
+
+
 def _make(certificate_path: Path, key_path: Path) -> None:
     """Make a key and a certificate signed by it, for this machine's names and loopback."""
     key = ec.generate_private_key(ec.SECP256R1())
-    host = socket.gethostname()
+    # A certificate takes ASCII names only.
+    host = socket.gethostname().encode("ascii", "ignore").decode() or "localhost"
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
     names = dict.fromkeys((host, f"{host.partition('.')[0]}.local", "localhost"))
     now = datetime.datetime.now(datetime.UTC)

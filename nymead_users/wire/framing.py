@@ -48,7 +48,7 @@ class BrokenText:
     """What is wrong, for people. Bytes are counted from 0 at the first byte of the text."""
     jsonrpc: bool
     """Whether `"jsonrpc"` stands in the stretch or in what has already arrived of the line that it spoils."""
-    too_large: bool = False
+    fatal: bool = False
     """The connection is to be closed after the answer: nothing more is read from it."""
 
 
@@ -116,6 +116,10 @@ class Framing:
             begins = self._is_between_texts()
         return found
 
+    def close(self) -> None:
+        """Ignore whatever comes later."""
+        self._closed = True
+
     def _is_between_texts(self) -> bool:
         return not self._held and not self._discarding
 
@@ -159,7 +163,7 @@ class Framing:
     def _break_text(self, piece: bytes, start: int, reason: str, found: list[JsonValue | BrokenText]) -> int:
         """Give up the text that is held and goes on at `start`, and its line; return the end of the piece."""
         stretch = self._held + piece[start:]
-        found.append(BrokenText(reason, _names_jsonrpc(stretch), too_large=self._closed))
+        found.append(BrokenText(reason, _names_jsonrpc(stretch), fatal=self._closed))
         self._discarding = not piece.endswith(b"\n")
         self._begin_anew()
         return len(piece)

@@ -2,8 +2,8 @@
 
 jsonrpcserver reads requests and writes responses; each member of a batch goes through it alone and in
 order, since it would refuse a whole batch for one bad member and run members concurrently. It gets values
-that are parsed already, a check of its own for what a request is (its schema forbids further members, and
-takes its time), and one method for every name, which never raises (it would send the exception's text).
+that are parsed and checked already (its schema forbids further members, and takes its time), and one method
+for every name, which never raises (it would send the exception's text).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from nymead_users.rpc.dispatcher import internal_error
 from nymead_users.rpc.errors import InvalidRequest, RpcError
 from nymead_users.rpc.message import Call, Dispatch
 from nymead_users.wire.dialect import encode
@@ -44,28 +45,33 @@ class JsonRpc2Dialect:
 
     def refusal(self, error: RpcError) -> bytes:
         """The reply to what was no request: its id is null."""
-        body: dict[str, Any] = {"code": error.code, "message": error.message}
-        if error.data is not None:
-            body["data"] = error.data
-        return encode({"jsonrpc": "2.0", "error": body, "id": None})
+        return encode(_refusal(error))
 
     def notification(self, number: int, name: str, params: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Write a notification; JSON-RPC 2.0 does not number them."""
         return encode({"jsonrpc": "2.0", "method": name, "params": params})
 
 
+def _refusal(error: RpcError) -> dict[str, Any]:
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        body["data"] = error.data
+    return {"jsonrpc": "2.0", "error": body, "id": None}
+
+
 async def _respond(request: JsonValue, dispatch: Dispatch) -> dict[str, Any] | None:
     """The response to one request; None for a client's notification."""
+    fault = _fault(request)
+    if fault is not None:
+        return _refusal(InvalidRequest(data={"reason": fault}))
     response = await async_dispatch_to_serializable(
         request,
         methods=_AnyMethod(request, dispatch),
         deserializer=_already_parsed,
-        validator=_check_request,
+        validator=_already_checked,
     )
     if isinstance(response, list):
         raise TypeError("one request has one response")
-    if response is not None and response.get("error", {}).get("code") == InvalidRequest.code:
-        del response["error"]["data"]
     return response
 
 
@@ -83,12 +89,15 @@ class _AnyMethod(dict[str, Any]):
 
         # jsonrpcserver binds the params to the method's signature; the dispatcher takes them as they came.
         async def bridge(*_args: Any, **_kwargs: Any) -> Any:
+            refusal: RpcError
             try:
                 return Success(await self._dispatch(Call(name, params, token or None, lenient=True)))
             except RpcError as error:
-                if error.data is None:
-                    return Error(error.code, error.message)
-                return Error(error.code, error.message, error.data)
+                refusal = error
+            except Exception as error:  # noqa: BLE001 - jsonrpcserver would send its text
+                refusal = internal_error(error, name)
+            data = () if refusal.data is None else (refusal.data,)
+            return Error(refusal.code, refusal.message, *data)
 
         return bridge
 
@@ -97,20 +106,26 @@ def _already_parsed(request: JsonValue) -> JsonValue:
     return request
 
 
-def _check_request(request: JsonValue) -> None:
-    """Raise for what is no request (section 4 of the specification).
+def _already_checked(request: JsonValue) -> None:
+    """Nothing is left to check."""
+
+
+def _fault(request: JsonValue) -> str | None:
+    """Why a value is no request (section 4 of the specification); None if it is one.
 
     Further members are let through: the specification does not forbid them, and ``token`` is one.
     """
     if not isinstance(request, dict):
-        raise TypeError("not an object")
+        return "not an object"
+    if request.get("jsonrpc") != "2.0":
+        return 'jsonrpc must be "2.0"'
+    if not isinstance(request.get("method"), str):
+        return "method must be a string"
+    if not isinstance(request.get("params", {}), (dict, list)):
+        return "params must be an object or an array"
     message_id = request.get("id")
-    if (
-        request.get("jsonrpc") != "2.0"
-        or not isinstance(request.get("method"), str)
-        or not isinstance(request.get("params", {}), (dict, list))
-        or not (message_id is None or isinstance(message_id, (str, int, float)))
-        or isinstance(message_id, bool)
-        or not isinstance(request.get("token"), (str, type(None)))
-    ):
-        raise ValueError("not a request")
+    if isinstance(message_id, bool) or not isinstance(message_id, (str, int, float, type(None))):
+        return "id must be a string, a number or null"
+    if not isinstance(request.get("token"), (str, type(None))):
+        return "token must be a string or null"
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nymead_users.rpc.errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RpcError
+from nymead_users.rpc.errors import InvalidRequest, MethodNotFound, ParseError, RpcError
 from nymead_users.rpc.message import Call, Dispatch
 from nymead_users.wire.dialect import encode
 from nymead_users.wire.framing import JsonValue
@@ -44,11 +44,12 @@ def _call(message: dict[str, Any]) -> Call:
     if not isinstance(method, str):
         raise MethodNotFound.malformed("")
     params = message.get("params")
-    if params is not None and not isinstance(params, dict):
-        raise InvalidParams(method, "", "Expected an object")
+    if isinstance(params, list):
+        # This dialect knows no positional params; the check of the params refuses what is no object.
+        params = ""
     token = message.get("token")
-    # Anything but a string is a token that cannot be valid; it must not pass for none.
-    return Call(method, params, token if isinstance(token, str) else str(token or ""), lenient=False)
+    # Anything but a string is a token that can't be valid; it must not pass for none.
+    return Call(method, params, "" if token is None else str(token), lenient=False)
 
 
 def _failure(message_id: int, error: RpcError) -> bytes:

@@ -47,7 +47,7 @@ HelloReturns = TypedDict(
         "name": Annotated[str, Field(description="The server's name, for people.")],
         "version": Annotated[str, Field(description="The server's version.")],
         "uuid": Annotated[str, Field(description="The server's uuid, in braces. It never changes.")],
-        "language": Annotated[str, Field(description="As locale.", json_schema_extra=DEPRECATED)],
+        "language": Annotated[str, Field(description="As locale; for older clients.")],
         "locale": Annotated[str, Field(description="The locale of this connection.")],
         "protocol version": Annotated[str, Field(description="The version of nymea's API.")],
         "initialSetupRequired": Annotated[bool, Field(description="Whether there is no user yet.")],

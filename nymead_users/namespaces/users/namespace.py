@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nymead_users.events import EventBus
 from nymead_users.identity.errors import NotPermitted, StoreError
 from nymead_users.identity.events import UserAdded, UserChanged, UserRemoved
@@ -73,7 +75,7 @@ class UsersNamespace(SignIn):
                 email=params.email or "",
                 scopes=scopes_of(params.scopes),
                 allowed_thing_ids=tuple(params.allowedThingIds or ()),
-                confirm=lambda: confirm(caller, Scope.ADMIN),
+                confirm=partial(confirm, caller, Scope.ADMIN),
             )
         )
 
@@ -83,24 +85,29 @@ class UsersNamespace(SignIn):
         return {"users": [user_info(user) for user in await self._users.all()]}
 
     @method("SetUserScopes")
-    async def set_user_scopes(self, caller: Caller, params: SetUserScopesParams) -> ErrorReturns:  # noqa: ARG002
+    async def set_user_scopes(self, caller: Caller, params: SetUserScopesParams) -> ErrorReturns:
         """Set what a user may do. Their live connections follow at once."""
         things = params.allowedThingIds
         return await outcome(
-            self._users.set_scopes(params.username, scopes_of(params.scopes), None if things is None else tuple(things))
+            self._users.set_scopes(
+                params.username,
+                scopes_of(params.scopes),
+                None if things is None else tuple(things),
+                confirm=partial(confirm, caller, Scope.ADMIN),
+            )
         )
 
     @method("ChangeUserPassword", errors=(ServerBusy,))
     async def change_user_password(self, caller: Caller, params: ChangeUserPasswordParams) -> ErrorReturns:
         """Set a user's password. All their tokens are removed, so that every device has to log in again."""
         return await outcome(
-            self._users.set_password(params.username, params.newPassword, confirm=lambda: confirm(caller, Scope.ADMIN))
+            self._users.set_password(params.username, params.newPassword, confirm=partial(confirm, caller, Scope.ADMIN))
         )
 
     @method("RemoveUser")
-    async def remove_user(self, caller: Caller, params: UsernameParams) -> ErrorReturns:  # noqa: ARG002
+    async def remove_user(self, caller: Caller, params: UsernameParams) -> ErrorReturns:
         """Remove a user and all their tokens."""
-        return await outcome(self._users.remove(params.username))
+        return await outcome(self._users.remove(params.username, confirm=partial(confirm, caller, Scope.ADMIN)))
 
     @method("GetUserTokens")
     async def get_user_tokens(self, caller: Caller, params: UsernameParams) -> TokenListReturns:  # noqa: ARG002
@@ -127,7 +134,7 @@ class UsersNamespace(SignIn):
                 principal.username,
                 params.newPassword,
                 keep_tokens=True,
-                confirm=lambda: confirm(caller, self._own_scope),
+                confirm=partial(confirm, caller, self._own_scope),
             )
         )
 
@@ -143,10 +150,12 @@ class UsersNamespace(SignIn):
         """Remove a token: connections that use it are cut off at once. An administrator may remove any,
         everybody else their own.
         """
-        owner = None
+        owner, scope = None, Scope.ADMIN
         if not caller.permits(Scope.ADMIN) and caller.principal is not None:
-            owner = caller.principal.username
-        return await outcome(self._users.remove_token(params.tokenId, owner=owner))
+            owner, scope = caller.principal.username, self._own_scope
+        return await outcome(
+            self._users.remove_token(params.tokenId, owner=owner, confirm=partial(confirm, caller, scope))
+        )
 
     @method("SetUserInfo", own=True)
     async def set_user_info(self, caller: Caller, params: SetUserInfoParams) -> ErrorReturns:
@@ -157,7 +166,14 @@ class UsersNamespace(SignIn):
         username = own if params.username is None else params.username.lower()
         if username is None or (username != own and not caller.permits(Scope.ADMIN)):
             return outcome_of(NotPermitted())
-        return await outcome(self._users.set_info(username, display_name=params.displayName, email=params.email))
+        return await outcome(
+            self._users.set_info(
+                username,
+                display_name=params.displayName,
+                email=params.email,
+                confirm=partial(confirm, caller, self._own_scope if username == own else Scope.ADMIN),
+            )
+        )
 
     async def _tokens(self, username: str) -> TokenListReturns:
         try:
