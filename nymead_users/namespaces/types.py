@@ -71,8 +71,15 @@ Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(check_text)]
 
 #: A set of permissions as the list of their names.
 PermissionScopes = TypeAliasType(
-    "PermissionScopes", Annotated[list[Annotated[PermissionScope, BeforeValidator(_scope_name)]], Flags]
+    "PermissionScopes",
+    Annotated[list[Annotated[PermissionScope, BeforeValidator(_scope_name)]], Flags, Field(fail_fast=True)],
 )
+
+#: The longest list of things: far more than a home has.
+MAX_THINGS = 10_000
+
+#: A list of things, as a param.
+Things = Annotated[list[Uuid], Field(max_length=MAX_THINGS, fail_fast=True)]
 
 
 def scopes_of(names: Iterable[PermissionScope] | None) -> Scope:

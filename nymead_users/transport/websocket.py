@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from nymead_users.endpoint import Endpoint
+from nymead_users.peer import Peer
 from nymead_users.session.session import Session, SessionFactory
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
 
@@ -78,6 +79,7 @@ class WebSocketListener:
                     ping_timeout=PING_TIMEOUT,
                     close_timeout=LINGER,
                     max_size=self._message_size,
+                    create_connection=_counted(self._sessions),
                     write_limit=WRITE_BUFFER,
                     server_header=None,
                     backlog=1024,
@@ -125,11 +127,6 @@ class WebSocketListener:
 
     async def _serve(self, connection: ServerConnection) -> None:
         peer = peer_of(connection.remote_address)
-        keep_alive(connection.transport.get_extra_info("socket"))
-        if not self._sessions.admit(peer):
-            broadcast([connection], self._sessions.busy(), text=True)
-            await connection.close(1013, "too many connections")
-            return
         channel = _WebSocketChannel(connection)
         session = self._sessions.open(channel, peer)
         try:
@@ -139,7 +136,36 @@ class WebSocketListener:
             channel.abort()
         finally:
             session.close()
-            self._sessions.leave(peer)
+
+
+def _counted(sessions: SessionFactory) -> type[ServerConnection]:
+    """Connections that count from their first byte, not only once their opening handshake is done."""
+
+    class CountedConnection(ServerConnection):
+        admitted: Peer | None = None
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            keep_alive(self.transport.get_extra_info("socket"))
+            peer = peer_of(self.transport.get_extra_info("peername"))
+            if sessions.admit(peer):
+                self.admitted = peer
+            else:
+                self.transport.write(_TOO_MANY_CONNECTIONS)
+                self.transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self.admitted is not None:
+                sessions.leave(self.admitted)
+
+    return CountedConnection
+
+
+_TOO_MANY_CONNECTIONS = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 22\r\n\r\nToo many connections.\n"
+)
 
 
 async def _converse(connection: ServerConnection, channel: _WebSocketChannel, session: Session) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nymead_users.rpc.dispatcher import internal_error
-from nymead_users.rpc.errors import InvalidRequest, RpcError
-from nymead_users.rpc.message import Call, Dispatch
+from nymead_users.rpc.errors import InvalidRequest, RpcError, ServerBusy
+from nymead_users.rpc.message import Call, Dispatch, Result
 from nymead_users.wire.dialect import encode
 from nymead_users.wire.framing import JsonValue
 
@@ -25,6 +25,10 @@ with warnings.catch_warnings():
 
 #: More members than any client has a reason to send; replies could outgrow requests a hundredfold.
 MAX_BATCH = 1000
+
+#: Bytes of a batch's reply after which its further members are answered with ServerBusy: the whole reply has to
+#: be held until it is complete.
+MAX_BATCH_REPLY = 1024 * 1024
 
 
 class JsonRpc2Dialect:
@@ -39,9 +43,14 @@ class JsonRpc2Dialect:
             return self.refusal(InvalidRequest(data={"reason": "empty batch"}))
         if len(message) > MAX_BATCH:
             return self.refusal(InvalidRequest(data={"reason": f"more than {MAX_BATCH} members in a batch"}))
-        responses = [await _respond(member, dispatch) for member in message]
-        due = [response for response in responses if response is not None]
-        return encode(due) if due else None
+        due: list[bytes] = []
+        size = 0
+        for member in message:
+            response = await _respond(member, dispatch if size < MAX_BATCH_REPLY else _busy)
+            if response is not None:
+                due.append(encode(response)[:-1])
+                size += len(due[-1])
+        return b"[" + b",".join(due) + b"]\n" if due else None
 
     def refusal(self, error: RpcError) -> bytes:
         """The reply to what was no request: its id is null."""
@@ -100,6 +109,10 @@ class _AnyMethod(dict[str, Any]):
             return Error(refusal.code, refusal.message, *data)
 
         return bridge
+
+
+async def _busy(_call: Call) -> Result:
+    raise ServerBusy
 
 
 def _already_parsed(request: JsonValue) -> JsonValue:

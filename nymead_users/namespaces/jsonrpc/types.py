@@ -103,7 +103,7 @@ def _switch(value: Any) -> Any:
 class SetNotificationStatusParams(Params):
     """Params of SetNotificationStatus."""
 
-    namespaces: Omissible[list[str]] = Field(
+    namespaces: Omissible[Annotated[list[str], Field(fail_fast=True)]] = Field(
         None, description="The namespaces whose notifications to send; unknown ones are ignored."
     )
     enabled: Annotated[Omissible[bool], BeforeValidator(_switch)] = Field(

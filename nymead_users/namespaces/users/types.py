@@ -7,10 +7,10 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from nymead_users.namespaces.types import PermissionScopes, Text, UserError, UserInfo, UserInfoList, Uuid
+from nymead_users.namespaces.types import PermissionScopes, Text, Things, UserError, UserInfo, UserInfoList, Uuid
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
-#: A list of things, as a param.
+#: What a list of things is for.
 _THINGS = "The things the user may access without PermissionScopeAccessAllThings."
 
 
@@ -26,7 +26,7 @@ class CreateUserParams(Params):
     scopes: Omissible[PermissionScopes] = Field(
         None, description="What the user may do. Left out: an administrator; empty: nothing."
     )
-    allowedThingIds: Omissible[list[Uuid]] = Field(None, description=_THINGS)
+    allowedThingIds: Omissible[Things] = Field(None, description=_THINGS)
 
 
 class ChangePasswordParams(Params):
@@ -67,7 +67,7 @@ class SetUserScopesParams(Params):
 
     username: str = Field(description="Whose permissions.")
     scopes: PermissionScopes = Field(description="What the user may do from here on.")
-    allowedThingIds: Omissible[list[Uuid]] = Field(None, description=f"{_THINGS} Left out: as before.")
+    allowedThingIds: Omissible[Things] = Field(None, description=f"{_THINGS} Left out: as before.")
 
 
 @wire_type
