@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 #: Seconds between pings, and for the pong to come: a connection without answer goes within a minute.
 PING_INTERVAL, PING_TIMEOUT = 30.0, 20.0
 
+#: Seconds for the request of a connection that is refused because there are too many.
+REFUSAL_TIME = 0.5
+
 #: Bytes of replies unsent before the next call waits for the client to read.
 WRITE_BUFFER = 64 * 1024
 
@@ -63,6 +66,10 @@ class WebSocketListener:
 
     async def open(self) -> None:
         """Begin to listen. Raises ListenError."""
+
+        class Connection(CountedConnection):
+            sessions = self._sessions
+
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
         for bound in sockets:
@@ -79,7 +86,7 @@ class WebSocketListener:
                     ping_timeout=PING_TIMEOUT,
                     close_timeout=LINGER,
                     max_size=self._message_size,
-                    create_connection=_counted(self._sessions),
+                    create_connection=Connection,
                     write_limit=WRITE_BUFFER,
                     server_header=None,
                     backlog=1024,
@@ -103,6 +110,8 @@ class WebSocketListener:
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse web pages that have no business here; admit the others."""
         peer = peer_of(connection.remote_address)
+        if not isinstance(connection, CountedConnection) or connection.admitted is None:
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Server busy. Try again later.\n")
         reason = self._objection(request.headers)
         if reason is not None:
             log.warning("upgrade refused", extra={"peer": peer.address, "reason": reason})
@@ -138,34 +147,28 @@ class WebSocketListener:
             session.close()
 
 
-def _counted(sessions: SessionFactory) -> type[ServerConnection]:
-    """Connections that count from their first byte, not only once their opening handshake is done."""
+class CountedConnection(ServerConnection):
+    """A connection that counts from its first byte, not only once its opening handshake is done."""
 
-    class CountedConnection(ServerConnection):
-        admitted: Peer | None = None
+    sessions: SessionFactory
+    admitted: Peer | None = None
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            keep_alive(self.transport.get_extra_info("socket"))
-            peer = peer_of(self.transport.get_extra_info("peername"))
-            if sessions.admit(peer):
-                self.admitted = peer
-            else:
-                self.transport.write(_TOO_MANY_CONNECTIONS)
-                self.transport.close()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
+        super().connection_made(transport)
+        keep_alive(self.transport.get_extra_info("socket"))
+        peer = peer_of(self.transport.get_extra_info("peername"))
+        if self.sessions.admit(peer):
+            self.admitted = peer
+        else:
+            # A client can't read an answer before it has sent its request.
+            self.loop.call_later(REFUSAL_TIME, self.transport.abort)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            if self.admitted is not None:
-                sessions.leave(self.admitted)
-
-    return CountedConnection
-
-
-_TOO_MANY_CONNECTIONS = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
-    b"Content-Type: text/plain\r\nContent-Length: 22\r\n\r\nToo many connections.\n"
-)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        super().connection_lost(exc)
+        if self.admitted is not None:
+            self.sessions.leave(self.admitted)
 
 
 async def _converse(connection: ServerConnection, channel: _WebSocketChannel, session: Session) -> None:
