@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin
 from uuid import UUID
 
@@ -35,8 +36,13 @@ class Field:
     description: str
 
 
-def fields(declared: Any) -> Iterator[Field]:
+@cache
+def fields(declared: Any) -> tuple[Field, ...]:
     """The fields of a Params model or a TypedDict, in the order of their declaration."""
+    return tuple(_fields(declared))
+
+
+def _fields(declared: Any) -> Iterator[Field]:
     if isinstance(declared, type) and issubclass(declared, Params):
         for name, info in declared.model_fields.items():
             yield _field(name, info.annotation, list(info.metadata), info, optional=not info.is_required())

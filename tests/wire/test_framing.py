@@ -42,7 +42,7 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 def kinds(found: list[JsonValue | BrokenText]) -> list[str]:
     """Everything but `jsonrpc`, which may depend on how much of the line had arrived; 1, 1.0 and True differ."""
-    return [f"{one.reason} {one.too_large}" if isinstance(one, BrokenText) else f"value {one!r}" for one in found]
+    return [f"{one.reason} {one.fatal}" if isinstance(one, BrokenText) else f"value {one!r}" for one in found]
 
 
 def broken(found: list[JsonValue | BrokenText]) -> list[BrokenText]:
@@ -175,7 +175,7 @@ def test_texts_whose_braces_never_close_break_promptly(text: bytes, size: int) -
     assert len(found) == 1
     assert isinstance(found[0], BrokenText)
     assert found[0].jsonrpc
-    assert not found[0].too_large
+    assert not found[0].fatal
     assert feed(stream, [b' "more"', b"}]\n", b'{"id":1}']) == [{"id": 1}]
 
 
@@ -436,21 +436,21 @@ def test_a_text_may_be_as_large_as_allowed(text: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("text", SIZED_TEXTS, ids=repr)
 @pytest.mark.parametrize("size", [1, 2, 7, 2**20])
-def test_a_text_too_large_is_the_end(text: bytes, size: int) -> None:
+def test_a_text_fatal_is_the_end(text: bytes, size: int) -> None:
     """A text of one byte too many is told as too large, and nothing is read or kept after it."""
     stream = new_framing(max_size=99)
     found = feed(stream, pieces_of(b"[1]\n" + text + b"\n{}\n", size))
-    assert found == [[1], BrokenText("message larger than 99 bytes", jsonrpc=False, too_large=True)]
+    assert found == [[1], BrokenText("message larger than 99 bytes", jsonrpc=False, fatal=True)]
     assert feed(stream, [b"\n", b'{"id":1}\n', b"garbage\n", text]) == []
     assert not stream._held
 
 
-def test_a_text_too_large_is_told_before_its_end() -> None:
+def test_a_text_fatal_is_told_before_its_end() -> None:
     """The first byte too many is enough, and the dialect is still told."""
     stream = new_framing(max_size=50)
     start = b'{"jsonrpc": "2.0", "method": "'
     assert stream.feed(start + b"a" * (50 - len(start))) == []
-    assert stream.feed(b"a") == [BrokenText("message larger than 50 bytes", jsonrpc=True, too_large=True)]
+    assert stream.feed(b"a") == [BrokenText("message larger than 50 bytes", jsonrpc=True, fatal=True)]
 
 
 def kept_after(stream: Framing, chunk: bytes, times: int) -> int:
@@ -569,7 +569,7 @@ def test_any_message_is_a_value_or_broken(message: bytes) -> None:
     """No bytes make parse raise, and what it reads a stream reads in the same way, byte by byte."""
     parsed = parse(message, max_depth=5)
     if isinstance(parsed, BrokenText):
-        assert not parsed.too_large
+        assert not parsed.fatal
         assert parsed.jsonrpc == (b'"jsonrpc"' in message)
     else:
         assert kinds(feed(new_framing(max_depth=5), pieces_of(message + b"\n", 1))) == kinds([parsed])

@@ -1,0 +1,365 @@
+"""The contract as the server declares it: JSONRPC.Introspect in nymea's notation, rpc.discover as OpenRPC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import PASSWORD, Dialect, Server, StartServer, Transport
+
+ERROR = {"error": "$ref:UserError"}
+TOKENS = {**ERROR, "o:tokenInfoList": "$ref:TokenInfoList"}
+LOGIN = (
+    {"username": "String", "password": "String", "deviceName": "String"},
+    {"success": "Bool", "o:token": "String", "o:username": "String", "o:scopes": "$ref:PermissionScopes"},
+)
+BUTTON = ({"deviceName": "String"}, {"success": "Bool", "transactionId": "Int"})
+
+#: Each method's params, in the order of positional ones, and returns.
+METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "JSONRPC.Authenticate": LOGIN,
+    "JSONRPC.CreateUser": (
+        {"username": "String", "password": "String", "o:displayName": "String", "o:email": "String"},
+        ERROR,
+    ),
+    "JSONRPC.Introspect": (
+        {},
+        {"methods": "Object", "notifications": "Object", "types": "Object", "enums": "Object", "flags": "Object"},
+    ),
+    "JSONRPC.KeepAlive": ({"sessionId": "String"}, {"success": "Bool", "sessionId": "String"}),
+    "JSONRPC.RequestPushButtonAuth": BUTTON,
+    "JSONRPC.SetNotificationStatus": (
+        {"o:namespaces": ["String"], "d:o:enabled": "Bool"},
+        {"namespaces": ["String"], "d:enabled": "Bool"},
+    ),
+    "JSONRPC.Version": (
+        {},
+        {"version": "String", "protocol version": "String", "qtVersion": "String", "qtBuildVersion": "String"},
+    ),
+    "Users.Authenticate": LOGIN,
+    "Users.ChangePassword": ({"newPassword": "String"}, ERROR),
+    "Users.ChangeUserPassword": ({"username": "String", "newPassword": "String"}, ERROR),
+    "Users.CreateUser": (
+        {
+            "username": "String",
+            "password": "String",
+            "o:displayName": "String",
+            "o:email": "String",
+            "o:scopes": "$ref:PermissionScopes",
+            "o:allowedThingIds": ["Uuid"],
+        },
+        ERROR,
+    ),
+    "Users.GetTokens": ({}, TOKENS),
+    "Users.GetUserInfo": ({}, {**ERROR, "o:userInfo": "$ref:UserInfo"}),
+    "Users.GetUserTokens": ({"username": "String"}, TOKENS),
+    "Users.GetUsers": ({}, {"users": "$ref:UserInfoList"}),
+    "Users.RemoveToken": ({"tokenId": "Uuid"}, ERROR),
+    "Users.RemoveUser": ({"username": "String"}, ERROR),
+    "Users.RequestPushButtonAuth": BUTTON,
+    "Users.SetUserInfo": ({"o:username": "String", "o:displayName": "String", "o:email": "String"}, ERROR),
+    "Users.SetUserScopes": (
+        {"username": "String", "scopes": "$ref:PermissionScopes", "o:allowedThingIds": ["Uuid"]},
+        ERROR,
+    ),
+}
+
+#: The keys of Hello, whose types depend on how they are written.
+HELLO = (
+    ["o:locale", "o:token"],
+    [
+        "server",
+        "name",
+        "version",
+        "uuid",
+        "language",
+        "locale",
+        "protocol version",
+        "initialSetupRequired",
+        "authenticationRequired",
+        "pushButtonAuthAvailable",
+        "o:experiences",
+        "o:cacheHashes",
+        "o:authenticated",
+        "o:permissionScopes",
+        "o:username",
+    ],
+)
+
+FINISHED = {"success": "Bool", "transactionId": "Int", "o:token": "String"}
+
+NOTIFICATIONS: dict[str, dict[str, Any]] = {
+    "JSONRPC.PushButtonAuthFinished": FINISHED,
+    "Users.PushButtonAuthFinished": FINISHED,
+    "Users.UserAdded": {"userInfo": "$ref:UserInfo"},
+    "Users.UserChanged": {"userInfo": "$ref:UserInfo"},
+    "Users.UserRemoved": {"username": "String"},
+}
+
+ENUMS = {
+    "PermissionScope": [
+        f"PermissionScope{name}"
+        for name in (
+            "None",
+            "ControlThings",
+            "ConfigureThings",
+            "AccessAllThings",
+            "ExecuteRules",
+            "ConfigureRules",
+            "Admin",
+        )
+    ],
+    "UserError": [
+        f"UserError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "InvalidUserId",
+            "DuplicateUserId",
+            "BadPassword",
+            "TokenNotFound",
+            "PermissionDenied",
+            "InconsistantScopes",
+        )
+    ],
+}
+
+BASIC_TYPES = {"Bool", "Int", "Uint", "Double", "String", "Uuid", "Object", "Variant"}
+
+
+@pytest.fixture
+async def contract(server: Server) -> dict[str, Any]:
+    """What Introspect answers."""
+    return await (await server.operator()).call("JSONRPC.Introspect")
+
+
+@pytest.fixture
+async def document(server: Server) -> dict[str, Any]:
+    """What rpc.discover answers."""
+    return await (await server.client("tcp", "jsonrpc2", hello=False)).call("rpc.discover")
+
+
+def values(declared: Any) -> Iterator[str]:
+    """All names of types in a declaration."""
+    if isinstance(declared, str):
+        yield declared
+    else:
+        for value in declared.values() if isinstance(declared, dict) else declared:
+            yield from values(value)
+
+
+def references(document: Any) -> Iterator[str]:
+    """All references in a JSON document."""
+    if isinstance(document, dict):
+        if isinstance(document.get("$ref"), str):
+            yield document["$ref"]
+        for value in document.values():
+            yield from references(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from references(value)
+
+
+def bare(key: str) -> str:
+    """A key without its marks."""
+    return key.rpartition(":")[2]
+
+
+# Introspect
+
+
+async def test_introspect_declares_all_methods(contract: dict[str, Any]) -> None:
+    """Introspect has exactly the methods of the API, each with a description, a scope, params and returns."""
+    assert set(contract["methods"]) == set(METHODS) | {"JSONRPC.Hello"}
+    for method in contract["methods"].values():
+        assert set(method) == {"description", "params", "permissionScope", "returns"}
+        assert method["description"]
+        assert method["permissionScope"] in ENUMS["PermissionScope"]
+
+
+@pytest.mark.parametrize("part", ["params", "returns"])
+async def test_introspect_declares_params_and_returns(contract: dict[str, Any], part: str) -> None:
+    """Every method has its params and returns, each of its type and marked where it is optional or deprecated."""
+    declared = {name: contract["methods"][name][part] for name in METHODS}
+    assert declared == {name: both[part == "returns"] for name, both in METHODS.items()}
+    for name, both in METHODS.items():
+        assert list(declared[name]) == list(both[part == "returns"]), name
+
+
+async def test_introspect_declares_hello(contract: dict[str, Any]) -> None:
+    """Hello has its params and returns, of which none is deprecated and those of a token are optional."""
+    hello = contract["methods"]["JSONRPC.Hello"]
+    assert (list(hello["params"]), sorted(hello["returns"])) == (HELLO[0], sorted(HELLO[1]))
+    assert hello["returns"]["o:permissionScopes"] == "$ref:PermissionScopes"
+
+
+async def test_introspect_declares_notifications(contract: dict[str, Any]) -> None:
+    """Introspect has exactly the notifications of the API, each with a description and its params."""
+    for notification in contract["notifications"].values():
+        assert set(notification) == {"description", "params"}
+        assert notification["description"]
+    declared = {name: notification["params"] for name, notification in contract["notifications"].items()}
+    assert declared == NOTIFICATIONS
+
+
+async def test_introspect_declares_types(contract: dict[str, Any]) -> None:
+    """Introspect has the enums in the order of their values, the flags, and the types of users and tokens."""
+    assert contract["enums"] == ENUMS
+    assert contract["flags"] == {"PermissionScopes": ["$ref:PermissionScope"]}
+    types = contract["types"]
+    assert types["UserInfo"] == {
+        "username": "String",
+        "email": "String",
+        "displayName": "String",
+        "scopes": "$ref:PermissionScopes",
+        "allowedThingIds": ["Uuid"],
+    }
+    assert types["UserInfoList"] == ["$ref:UserInfo"]
+    assert types["TokenInfoList"] == ["$ref:TokenInfo"]
+    assert set(types["TokenInfo"]) == {"id", "username", "creationTime", "deviceName"}
+    assert types["TokenInfo"]["id"] == "Uuid"
+
+
+async def test_introspect_is_complete(contract: dict[str, Any]) -> None:
+    """Every type that is referred to is declared once, every declared one is referred to, every other is basic."""
+    sections = [contract["types"], contract["enums"], contract["flags"]]
+    declared = [name for section in sections for name in section]
+    assert len(declared) == len(set(declared))
+    used = list(values(contract["types"])) + list(values(contract["flags"]))
+    for method in contract["methods"].values():
+        used += [*values(method["params"]), *values(method["returns"])]
+    for notification in contract["notifications"].values():
+        used += values(notification["params"])
+    assert {name.removeprefix("$ref:") for name in used if name.startswith("$ref:")} == set(declared)
+    assert {name for name in used if not name.startswith("$ref:")} <= BASIC_TYPES
+
+
+async def test_introspect_marks_keys(contract: dict[str, Any]) -> None:
+    """Keys are marked with d: and o:, in this order, and nothing else; without marks they are unique."""
+    declared = [method[part] for method in contract["methods"].values() for part in ("params", "returns")]
+    declared += [notification["params"] for notification in contract["notifications"].values()]
+    declared += [members for members in contract["types"].values() if isinstance(members, dict)]
+    for members in declared:
+        assert all(re.fullmatch(r"(d:)?(o:)?[A-Za-z]+( [a-z]+)?", key) for key in members), members
+        assert len({bare(key) for key in members}) == len(members)
+
+
+# rpc.discover
+
+
+async def test_discover_is_public(server: Server, transport: Transport, dialect: Dialect) -> None:
+    """The OpenRPC document is answered to strangers before and after set-up and to users, always the same."""
+    first = await server.client(transport, dialect)
+    document = await first.call("rpc.discover")
+    assert document["openrpc"].startswith("1.")
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+    await server.set_up()
+    assert await first.call("rpc.discover") == document
+    await server.add_user("bob")
+    bob = await server.login("bob", transport, dialect)
+    assert await bob.call("rpc.discover") == document
+    stale = await server.client(transport, dialect, token="gone")
+    assert await stale.call("rpc.discover") == document
+
+
+async def test_discover_is_a_first_message_in_json_rpc(server: Server, transport: Transport) -> None:
+    """In JSON-RPC 2.0 the document needs no handshake."""
+    raw = await server.raw(transport)
+    reply = await raw.ask({"jsonrpc": "2.0", "id": "a", "method": "rpc.discover"})
+    assert reply["id"] == "a"
+    assert reply["result"]["methods"]
+
+
+async def test_discover_lists_the_same(contract: dict[str, Any], document: dict[str, Any]) -> None:
+    """Both documents have the same methods, scopes, params in the declared order, returns and notifications."""
+    methods = {method["name"]: method for method in document["methods"]}
+    assert len(methods) == len(document["methods"])
+    assert set(methods) == set(contract["methods"])
+    for name, declared in contract["methods"].items():
+        method = methods[name]
+        assert method["x-permissionScope"] == declared["permissionScope"]
+        assert method["description"] == declared["description"]
+        assert [param["name"] for param in method["params"]] == [bare(key) for key in declared["params"]], name
+        required = [bare(key) for key in declared["params"] if "o:" not in key]
+        assert [param["name"] for param in method["params"] if param.get("required")] == required, name
+        result = method["result"]["schema"]
+        assert list(result["properties"]) == [bare(key) for key in declared["returns"]], name
+        assert sorted(result["required"]) == sorted(bare(key) for key in declared["returns"] if "o:" not in key), name
+    notifications = {item["name"]: item for item in document["x-notifications"]}
+    assert set(notifications) == set(contract["notifications"])
+    for name, declared in contract["notifications"].items():
+        params = notifications[name]["params"]
+        assert [param["name"] for param in params] == [bare(key) for key in declared["params"]], name
+        required = [bare(key) for key in declared["params"] if "o:" not in key]
+        assert [param["name"] for param in params if param.get("required")] == required, name
+
+
+async def test_discover_is_complete(document: dict[str, Any]) -> None:
+    """Every reference in the document leads to something in it."""
+    found = set(references(document))
+    assert found
+    for reference in found:
+        target: Any = document
+        assert reference.startswith("#/")
+        for step in reference[2:].split("/"):
+            target = target[step]
+        assert target
+
+
+async def test_params_go_by_position_as_declared(home: Server) -> None:
+    """Positional params are taken in the order in which the document lists them, optional ones from the right."""
+    admin = await home.raw()
+    login = await admin.ask(
+        {"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.Authenticate", "params": ["admin", PASSWORD, "phone"]}
+    )
+    assert login["result"]["username"] == "admin"
+    positional = ["bob", PASSWORD, "Bob", "b@example.org", ["PermissionScopeControlThings"], []]
+    reply = await admin.ask({"jsonrpc": "2.0", "id": 2, "method": "Users.CreateUser", "params": positional})
+    assert reply["result"] == {"error": "UserErrorNoError"}
+    reply = await admin.ask({"jsonrpc": "2.0", "id": 3, "method": "Users.SetUserInfo", "params": ["bob", "Bobby"]})
+    assert reply["result"] == {"error": "UserErrorNoError"}
+    reply = await admin.ask({"jsonrpc": "2.0", "id": 4, "method": "Users.GetUsers"})
+    assert reply["result"]["users"][1] == {
+        "username": "bob",
+        "email": "b@example.org",
+        "displayName": "Bobby",
+        "scopes": ["PermissionScopeControlThings"],
+        "allowedThingIds": [],
+    }
+    reply = await admin.ask({"jsonrpc": "2.0", "id": 5, "method": "Users.RemoveUser", "params": ["bob", "carol"]})
+    assert reply["error"]["code"] == -32602
+
+
+async def test_what_is_answered_has_the_declared_keys(start_server: StartServer, dialect: Dialect) -> None:
+    """Replies have all the keys that are declared for them but optional ones, and none that is not."""
+    server = await start_server(push_button=True)
+    await server.set_up()
+    admin = await server.login("admin", "ws", dialect)
+    contract = await admin.call("JSONRPC.Introspect")
+    given: dict[str, dict[str, Any]] = {
+        "JSONRPC.Authenticate": {"username": "admin", "password": PASSWORD, "deviceName": "phone"},
+        "JSONRPC.Hello": {},
+        "JSONRPC.Introspect": {},
+        "JSONRPC.KeepAlive": {"sessionId": None},
+        "JSONRPC.RequestPushButtonAuth": {"deviceName": "phone"},
+        "JSONRPC.SetNotificationStatus": {},
+        "JSONRPC.Version": {},
+        "Users.ChangePassword": {"newPassword": "weak"},
+        "Users.GetTokens": {},
+        "Users.GetUserInfo": {},
+        "Users.GetUserTokens": {"username": "admin"},
+        "Users.GetUsers": {},
+    }
+    for name, params in given.items():
+        client = await server.login("admin", "ws", dialect)
+        reply = await client.call(name, params)
+        declared = contract["methods"][name]["returns"]
+        assert set(reply) <= {bare(key) for key in declared}, name
+        assert set(reply) >= {bare(key) for key in declared if "o:" not in key}, name
+    client = await server.client("ws", dialect)
+    wrong = {"username": "admin", "password": "wrong", "deviceName": "phone"}
+    returns = contract["methods"]["JSONRPC.Authenticate"]["returns"]
+    assert set(await client.call("JSONRPC.Authenticate", wrong)) == {bare(key) for key in returns if "o:" not in key}
