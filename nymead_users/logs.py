@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
-
-import orjson
 
 
 class Subject(Protocol):
@@ -85,7 +84,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return json.dumps(line, default=str)
 
 
 def _escaped(text: str) -> str:
@@ -99,7 +98,7 @@ def _quoted(value: object) -> str:
     text = str(value)
     if text and text.isprintable() and not any(c in text for c in ' "=\\'):
         return text
-    return orjson.dumps(_escaped(text)).decode()
+    return json.dumps(_escaped(text), ensure_ascii=False)
 
 
 def configure(level: str, line_format: Literal["text", "json"]) -> None:

@@ -56,8 +56,11 @@ def _refuse_null(value: Any) -> Any:
     return value
 
 
+#: Marks what may be None inside, but never null on the wire.
+NEVER_NULL = BeforeValidator(_refuse_null)
+
 #: A param that may be left out (it is None then), but is never null on the wire.
-Omissible = Annotated[T | None, BeforeValidator(_refuse_null)]
+Omissible = Annotated[T | None, NEVER_NULL]
 
 #: Marks a TypedDict as a type of the API: exact types, no unknown keys.
 wire_type = with_config(ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True))

@@ -17,6 +17,7 @@ class Registry:
     def __init__(self, namespaces: Iterable[Namespace]) -> None:
         self.namespaces: dict[str, Namespace] = {}
         self._methods: dict[str, Method] = {}
+        self._notifications: list[Notification] = []
         for namespace in namespaces:
             self.add(namespace)
 
@@ -36,7 +37,12 @@ class Registry:
         for notification in namespace.notifications:
             if not notification.name.startswith(f"{namespace.name}."):
                 raise ValueError(f"notification {notification.name} is not of namespace {namespace.name}")
+            if notification.name in {known.name for known in self._notifications}:
+                raise ValueError(f"notification {notification.name} is declared twice")
+            if not notification.description:
+                raise ValueError(f"notification {notification.name} has no description")
             members(notification.params, {})
+            self._notifications.append(notification)
 
     def get(self, name: str) -> Method | None:
         """The method of that whole name."""
@@ -55,10 +61,7 @@ class Registry:
 
     def notifications(self) -> list[Notification]:
         """All notifications, in the order of their names."""
-        return sorted(
-            (item for space in self.namespaces.values() if not space.hidden for item in space.notifications),
-            key=lambda item: item.name,
-        )
+        return sorted(self._notifications, key=lambda notification: notification.name)
 
     def names(self) -> frozenset[str]:
         """The names of the namespaces that anybody may know of."""

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, get_type_hints, is_typeddict
 
-from nymead_users.rpc.namespace import Params
+from nymead_users.rpc.namespace import NEVER_NULL, Params
 
 
 class Flags:
@@ -27,11 +27,12 @@ DEPRECATED: dict[str, JsonValue] = {"deprecated": True}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One member of params, of returns or of an object type."""
+    """One member of params, of returns or of an object type. ``nullable``: null is a value of its own."""
 
     name: str
     type: Any
     optional: bool
+    nullable: bool
     deprecated: bool
     description: str
 
@@ -64,11 +65,12 @@ def _origin(annotation: Any) -> Any:
 
 def _field(name: str, base: Any, metadata: list[Any], info: FieldInfo, *, optional: bool) -> Field:
     constraints = tuple(item for item in metadata if not isinstance(item, FieldInfo))
-    base = _without_none(base)
+    inner = _without_none(base)
     return Field(
         name=name,
-        type=Annotated[(base, *constraints)] if constraints else base,
+        type=Annotated[(inner, *constraints)] if constraints else inner,
         optional=optional,
+        nullable=inner is not base and NEVER_NULL not in metadata,
         deprecated=info.json_schema_extra == DEPRECATED,
         description=info.description or "",
     )
