@@ -32,6 +32,18 @@ OUTCOMES: dict[type[Exception], UserError] = {
     NotPermitted: UserError.PERMISSION_DENIED,
 }
 
+# What causes an outcome, in the words of the contract.
+
+#: What any change of the store may end with.
+STORE_FAILED = {UserError.BACKEND_ERROR: "The store could not be read or written; nothing was changed."}
+#: What a new user's name and password may end with.
+BAD_NAME = {UserError.INVALID_USER_ID: "The username has other characters or another length than a name may have."}
+BAD_PASSWORD = {UserError.BAD_PASSWORD: "The password is too weak, or longer than 1,024 bytes."}
+UNKNOWN_USER = {UserError.INVALID_USER_ID: "There is no user of that name."}
+BAD_SCOPES = {UserError.INCONSISTANT_SCOPES: "The scopes contradict one another."}
+#: What a method about the caller's own account ends with where a listener needs no token.
+NOBODY = {UserError.PERMISSION_DENIED: "The listener asks for no token, and the connection has none."}
+
 
 def outcome_of(refusal: IdentityError | StoreError) -> ErrorReturns:
     """What a refusal is called in the API."""

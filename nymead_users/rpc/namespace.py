@@ -72,7 +72,8 @@ class Method:
 
     ``name`` is the whole name, ``Namespace.Method``. ``during_setup``: answered while the server has no
     user. ``handshake``: may be the first call of a connection in nymea's dialect. ``errors``: what it may be
-    refused with beyond what its access and scope say.
+    refused with beyond what its access and scope say. ``outcomes``: the values other than success that the
+    ``error`` of its returns may have, and what causes each.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Method:
     params: type[Params]
     returns: Any
     errors: tuple[type[RpcError], ...]
+    outcomes: Mapping[Any, str]
     run: Callable[[Caller, Any], Awaitable[Result]]
 
 
@@ -105,6 +107,7 @@ class _Declaration:
     during_setup: bool
     handshake: bool
     errors: tuple[type[RpcError], ...]
+    outcomes: Mapping[Any, str]
 
 
 def method(
@@ -116,6 +119,7 @@ def method(
     during_setup: bool = False,
     handshake: bool = False,
     errors: tuple[type[RpcError], ...] = (),
+    outcomes: Mapping[Any, str] | None = None,
 ) -> Callable[[F], F]:
     """Declare a coroutine method of a Namespace as a method of the API.
 
@@ -125,7 +129,9 @@ def method(
     """
 
     def declare(function: F) -> F:
-        function.__dict__["declaration"] = _Declaration(name, access, scope, own, during_setup, handshake, errors)
+        function.__dict__["declaration"] = _Declaration(
+            name, access, scope, own, during_setup, handshake, errors, outcomes or {}
+        )
         return function
 
     return declare
@@ -175,5 +181,6 @@ class Namespace:
             params=hints["params"],
             returns=hints["return"],
             errors=declaration.errors,
+            outcomes=declaration.outcomes,
             run=function,
         )

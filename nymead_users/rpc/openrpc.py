@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,7 +25,9 @@ def openrpc(registry: Registry, version: str) -> dict[str, Any]:
     """The OpenRPC document of all methods, valid against the specification's meta-schema.
 
     What OpenRPC has no words for: ``x-permissionScope`` names the scope that a method needs, ``x-access``
-    says who may call it at all (public, setup, token), ``x-notifications`` lists what the server sends.
+    says who may call it at all (public, setup, token), ``x-outcomes`` what the ``error`` in its result may be
+    and why; ``x-notifications`` lists what the server sends, ``x-errors`` everything that a call may be
+    refused with, in both dialects' words.
     """
     methods, notifications = registry.methods(), registry.notifications()
     schemas, definitions = _schemas([*methods, *notifications])
@@ -46,6 +49,21 @@ def openrpc(registry: Registry, version: str) -> dict[str, Any]:
             }
             for notification in notifications
         ],
+        "x-errors": [_error(error) for error in _ALL_ERRORS],
+    }
+
+
+def with_examples(document: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the example pairing that ``examples`` has under a method's or notification's name."""
+    return {
+        **document,
+        **{
+            kind: [
+                {**item, "examples": [examples[item["name"]]]} if item["name"] in examples else item
+                for item in document[kind]
+            ]
+            for kind in ("methods", "x-notifications")
+        },
     }
 
 
@@ -71,6 +89,9 @@ def _method(method: Method, schemas: dict[tuple[str, str], dict[str, Any]]) -> d
         "errors": [{"$ref": f"#/components/errors/{name}"} for name in _possible_errors(method)],
         "x-permissionScope": scope_name(method.scope),
         "x-access": method.access.value,
+        "x-outcomes": [
+            {"value": value.value, "description": description} for value, description in method.outcomes.items()
+        ],
     }
 
 
@@ -142,7 +163,28 @@ _DECLARED_ERRORS: tuple[type[errors.RpcError], ...] = (
     errors.ServerBusy,
 )
 
+_ALL_ERRORS: tuple[type[errors.RpcError], ...] = (
+    errors.ParseError,
+    errors.InvalidRequest,
+    errors.MethodNotFound,
+    *_DECLARED_ERRORS,
+    errors.TokenChanged,
+    errors.HandshakeRequired,
+)
+
 _ERRORS: dict[str, Any] = {error.__name__: {"code": error.code, "message": error.title} for error in _DECLARED_ERRORS}
+
+
+def _error(error: type[errors.RpcError]) -> dict[str, Any]:
+    """An error for readers: ``status`` is nymea's, ``closes`` tells whether the connection ends with it."""
+    return {
+        "name": error.__name__,
+        "code": error.code,
+        "message": error.title,
+        "description": inspect.cleandoc(error.__doc__ or "").replace("\n", " "),
+        "status": "unauthorized" if error.unauthorized else "error",
+        "closes": error.closes,
+    }
 
 
 def _possible_errors(method: Method) -> list[str]:

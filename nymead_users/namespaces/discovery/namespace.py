@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.namespace import Access, Namespace, NoParams, method
-from nymead_users.rpc.openrpc import openrpc
+from nymead_users.rpc.openrpc import openrpc, with_examples
 from nymead_users.rpc.registry import Registry
 
 #: An OpenRPC document. One of its keys is no name in Python.
@@ -21,8 +23,12 @@ OpenRpcDocument = TypedDict(
         "methods": list[dict[str, Any]],
         "components": dict[str, Any],
         "x-notifications": list[dict[str, Any]],
+        "x-errors": list[dict[str, Any]],
     },
 )
+
+#: An example of each method and notification, recorded from a running server by scripts/gen_schema.py.
+EXAMPLES = Path(__file__).with_name("examples.json")
 
 
 class DiscoveryNamespace(Namespace):
@@ -42,4 +48,5 @@ class DiscoveryNamespace(Namespace):
 
     @cached_property
     def _document(self) -> OpenRpcDocument:
-        return openrpc(self._registry, self._version)  # type: ignore[return-value]
+        examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+        return with_examples(openrpc(self._registry, self._version), examples)  # type: ignore[return-value]

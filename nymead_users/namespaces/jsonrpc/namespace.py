@@ -23,9 +23,9 @@ from nymead_users.namespaces.jsonrpc.types import (
     SetNotificationStatusReturns,
     VersionReturns,
 )
-from nymead_users.namespaces.outcomes import outcome
+from nymead_users.namespaces.outcomes import BAD_NAME, BAD_PASSWORD, STORE_FAILED, outcome
 from nymead_users.namespaces.signin import SignIn, push_button_auth_finished
-from nymead_users.namespaces.types import ErrorReturns, PermissionScope
+from nymead_users.namespaces.types import ErrorReturns, PermissionScope, UserError
 from nymead_users.permissions import Scope, scope_names
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -121,7 +121,18 @@ class JsonRpcNamespace(SignIn):
         caller.subscribe(wanted)
         return {"namespaces": sorted(wanted), "enabled": bool(wanted)}
 
-    @method("CreateUser", access=Access.SETUP, during_setup=True, errors=(ServerBusy,))
+    @method(
+        "CreateUser",
+        access=Access.SETUP,
+        during_setup=True,
+        errors=(ServerBusy,),
+        outcomes={
+            UserError.PERMISSION_DENIED: "There is a user already.",
+            **BAD_NAME,
+            **BAD_PASSWORD,
+            **STORE_FAILED,
+        },
+    )
     async def create_user(self, caller: Caller, params: CreateUserParams) -> ErrorReturns:  # noqa: ARG002
         """Create the first administrator, while there is no user. Call Authenticate after this."""
         return await outcome(

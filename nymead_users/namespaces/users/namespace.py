@@ -9,7 +9,16 @@ from nymead_users.identity.errors import NotPermitted, StoreError
 from nymead_users.identity.events import UserAdded, UserChanged, UserRemoved
 from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.users import Users
-from nymead_users.namespaces.outcomes import outcome, outcome_of
+from nymead_users.namespaces.outcomes import (
+    BAD_NAME,
+    BAD_PASSWORD,
+    BAD_SCOPES,
+    NOBODY,
+    STORE_FAILED,
+    UNKNOWN_USER,
+    outcome,
+    outcome_of,
+)
 from nymead_users.namespaces.signin import SignIn, push_button_auth_finished
 from nymead_users.namespaces.types import (
     ErrorReturns,
@@ -62,7 +71,17 @@ class UsersNamespace(SignIn):
 
     # Users
 
-    @method("CreateUser", errors=(ServerBusy,))
+    @method(
+        "CreateUser",
+        errors=(ServerBusy,),
+        outcomes={
+            **BAD_NAME,
+            **BAD_PASSWORD,
+            **BAD_SCOPES,
+            UserError.DUPLICATE_USER_ID: "The name is taken; upper and lower case make no difference.",
+            **STORE_FAILED,
+        },
+    )
     async def create_user(self, caller: Caller, params: CreateUserParams) -> ErrorReturns:
         """Create a user. Without scopes the user is an administrator. A user without
         PermissionScopeAccessAllThings may access the things in allowedThingIds only.
@@ -84,7 +103,7 @@ class UsersNamespace(SignIn):
         """List all users."""
         return {"users": [user_info(user) for user in await self._users.all()]}
 
-    @method("SetUserScopes")
+    @method("SetUserScopes", outcomes={**BAD_SCOPES, **UNKNOWN_USER, **STORE_FAILED})
     async def set_user_scopes(self, caller: Caller, params: SetUserScopesParams) -> ErrorReturns:
         """Set what a user may do. Their live connections follow at once."""
         things = params.allowedThingIds
@@ -97,33 +116,51 @@ class UsersNamespace(SignIn):
             )
         )
 
-    @method("ChangeUserPassword", errors=(ServerBusy,))
+    @method(
+        "ChangeUserPassword",
+        errors=(ServerBusy,),
+        outcomes={
+            UserError.INVALID_USER_ID: "There is no user of that name, or it is the push button's user.",
+            **BAD_PASSWORD,
+            **STORE_FAILED,
+        },
+    )
     async def change_user_password(self, caller: Caller, params: ChangeUserPasswordParams) -> ErrorReturns:
         """Set a user's password. All their tokens are removed, so that every device has to log in again."""
         return await outcome(
             self._users.set_password(params.username, params.newPassword, confirm=partial(confirm, caller, Scope.ADMIN))
         )
 
-    @method("RemoveUser")
+    @method("RemoveUser", outcomes={**UNKNOWN_USER, **STORE_FAILED})
     async def remove_user(self, caller: Caller, params: UsernameParams) -> ErrorReturns:
         """Remove a user and all their tokens."""
         return await outcome(self._users.remove(params.username, confirm=partial(confirm, caller, Scope.ADMIN)))
 
-    @method("GetUserTokens")
+    @method("GetUserTokens", outcomes=STORE_FAILED)
     async def get_user_tokens(self, caller: Caller, params: UsernameParams) -> TokenListReturns:  # noqa: ARG002
         """List a user's tokens; an unknown user has none."""
         return await self._tokens(params.username)
 
     # The caller's own account
 
-    @method("GetUserInfo", scope=Scope.NONE)
+    @method("GetUserInfo", scope=Scope.NONE, outcomes=NOBODY)
     async def get_user_info(self, caller: Caller, params: NoParams) -> GetUserInfoReturns:  # noqa: ARG002
         """Tell who the token of this connection stands for."""
         if caller.principal is None:
             return {"error": UserError.PERMISSION_DENIED}
         return {"error": UserError.NO_ERROR, "userInfo": user_info(caller.principal.user)}
 
-    @method("ChangePassword", own=True, errors=(ServerBusy,))
+    @method(
+        "ChangePassword",
+        own=True,
+        errors=(ServerBusy,),
+        outcomes={
+            **BAD_PASSWORD,
+            UserError.INVALID_USER_ID: "The caller logged in by push button and has no password.",
+            **NOBODY,
+            **STORE_FAILED,
+        },
+    )
     async def change_password(self, caller: Caller, params: ChangePasswordParams) -> ErrorReturns:
         """Change the caller's own password. Their tokens stay valid."""
         principal = caller.principal
@@ -138,14 +175,22 @@ class UsersNamespace(SignIn):
             )
         )
 
-    @method("GetTokens", own=True)
+    @method("GetTokens", own=True, outcomes={**NOBODY, **STORE_FAILED})
     async def get_tokens(self, caller: Caller, params: NoParams) -> TokenListReturns:  # noqa: ARG002
         """List the caller's own tokens."""
         if caller.principal is None:
             return {"error": UserError.PERMISSION_DENIED}
         return await self._tokens(caller.principal.username)
 
-    @method("RemoveToken", own=True)
+    @method(
+        "RemoveToken",
+        own=True,
+        outcomes={
+            UserError.TOKEN_NOT_FOUND: "There is no token of that id.",
+            UserError.PERMISSION_DENIED: "The token is somebody else's, and the caller is no administrator.",
+            **STORE_FAILED,
+        },
+    )
     async def remove_token(self, caller: Caller, params: RemoveTokenParams) -> ErrorReturns:
         """Remove a token: connections that use it are cut off at once. An administrator may remove any,
         everybody else their own.
@@ -157,7 +202,16 @@ class UsersNamespace(SignIn):
             self._users.remove_token(params.tokenId, owner=owner, confirm=partial(confirm, caller, scope))
         )
 
-    @method("SetUserInfo", own=True)
+    @method(
+        "SetUserInfo",
+        own=True,
+        outcomes={
+            **UNKNOWN_USER,
+            UserError.PERMISSION_DENIED: "The user is somebody else and the caller is no administrator, or no username"
+            " was given and the connection has no token.",
+            **STORE_FAILED,
+        },
+    )
     async def set_user_info(self, caller: Caller, params: SetUserInfoParams) -> ErrorReturns:
         """Change a user's display name and e-mail address, each where it is given. Without a username the
         caller's own; anybody else's needs an administrator.
