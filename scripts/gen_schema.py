@@ -54,8 +54,8 @@ def main() -> int:
 
 def contract() -> dict[Path, str]:
     """The files and what should be in them."""
-    recorded = record()
     logging.disable()  # the recorded servers' own lines
+    recorded = record()
     examples = pairings(recorded.examples)
     return {
         SCHEMA / "introspection.json": as_json(recorded.introspection),
