@@ -154,7 +154,7 @@ class TooManyAttempts(_NamedByItsText):
 
 
 class ServerBusy(_NamedByItsText):
-    """A bounded queue is full."""
+    """Too many calls of this kind wait already; try again later."""
 
     code = -32005
     title = "Server busy. Try again later."

@@ -114,7 +114,7 @@ def _descriptors(owner: str, declared: Any, schemas: dict[tuple[str, str], dict[
 
 
 def _described(schema: dict[str, Any], description: str | None) -> dict[str, Any]:
-    return schema if description is None or "$ref" in schema else {**schema, "description": description}
+    return schema if description is None else {**schema, "description": description}
 
 
 def _schemas(
@@ -181,7 +181,7 @@ def _error(error: type[errors.RpcError]) -> dict[str, Any]:
         "name": error.__name__,
         "code": error.code,
         "message": error.title,
-        "description": inspect.cleandoc(error.__doc__ or "").replace("\n", " "),
+        "description": inspect.cleandoc(error.__doc__ or "").replace("\n", " ").replace("``", "`"),
         "status": "unauthorized" if error.unauthorized else "error",
         "closes": error.closes,
     }
