@@ -73,7 +73,7 @@ class Reader:
         if isinstance(message, dict):
             if isinstance(message.get("token"), str):
                 self._known["TOKEN"] = message["token"]
-            if "creationTime" in message:
+            if "tablet" in message.get("deviceName", ""):
                 self._known["TOKEN-ID"] = message["id"]
             message = list(message.values())
         if isinstance(message, list):
