@@ -255,7 +255,7 @@ class Reference:
         badges = dict.fromkeys(BADGES.values())
         return _text(
             [
-                f"# {word['title']}",
+                f"# {word['title']} {{ #reference }}",
                 "",
                 word["about"],
                 "",
@@ -288,7 +288,7 @@ class Reference:
 
     def _notifications(self) -> str:
         word = self._words
-        lines = [f"# {word['notifications']}", "", word["notifications_about"], ""]
+        lines = [f"# {word['notifications']} {{ #notifications }}", "", word["notifications_about"], ""]
         rows = []
         for name, declared in self._contract["notifications"].items():
             params = ", ".join(f"`{_Key(key).name}` {self._type(kind)}" for key, kind in declared["params"].items())
@@ -297,7 +297,7 @@ class Reference:
 
     def _types(self) -> str:
         word, contract = self._words, self._contract
-        lines = [f"# {word['types']}", "", word["types_about"], "", f"## {word['basic']} {{ #basic }}", ""]
+        lines = [f"# {word['types']} {{ #types }}", "", word["types_about"], "", f"## {word['basic']} {{ #basic }}", ""]
         lines += _table(
             (word["type"], word["basic_meaning"]),
             [(f'<span id="{name}">`{name}`</span>', word[name]) for name in BASIC],
@@ -319,7 +319,14 @@ class Reference:
 
     def _errors_page(self) -> str:
         word = self._words
-        lines = [f"# {word['errors']}", "", word["errors_about"], "", f"## {word['refused']} {{ #refused }}", ""]
+        lines = [
+            f"# {word['errors']} {{ #errors }}",
+            "",
+            word["errors_about"],
+            "",
+            f"## {word['refused']} {{ #refused }}",
+            "",
+        ]
         for name, error in self._errors.items():
             lines += [f"### {name} {{ #{name} }}", "", error["description"], ""]
             code = str(error["code"]) if self._examples["errors"].get(name, _BOTH).get("jsonrpc2") else "-"

@@ -22,9 +22,11 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for path in sorted(folder.rglob("*.md")):
         uri = path.relative_to(folder).as_posix()
         replaced = files.get_file_from_path(uri)
+        page = File(uri, str(folder), config.site_dir, config.use_directory_urls)
         if replaced is not None:
+            page.inclusion = replaced.inclusion
             files.remove(replaced)
-        files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
+        files.append(page)
     return files
 
 

@@ -35,9 +35,7 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The code blocks of a page, those in tabs included."""
-    found = re.findall(
-        r'^( *)```(\w*)(?: title="([^"]*)")?\n(.*?)^\1```$', page.read_text(), re.DOTALL | re.MULTILINE
-    )
+    found = re.findall(r'^( *)```(\w*)(?: title="([^"]*)")?\n(.*?)^\1```$', page.read_text(), re.DOTALL | re.MULTILINE)
     return [Block(language, title, textwrap.dedent(text)) for _, language, title, text in found]
 
 

@@ -106,7 +106,7 @@ async def test_the_notification_in_nymeas_dialect_is_as_printed(start_server: St
     page = DOCS / "guides" / "notifications.md"
     (printed,) = [json.loads(block.text) for block in blocks(page) if block.language == "json" and not block.title]
     server = await _home(start_server, page)
-    alice = await server.login(**ALICE)
+    alice = await server.login("alice", password="Wonderland1")
     await alice.subscribe("Users")
     await server.add_user("bob")
     heard = await anext(alice.notifications())
@@ -129,9 +129,7 @@ async def test_the_python_examples_run(start_server: StartServer, script: Block,
         code = re.sub('^FINGERPRINT = ".*"$', f'FINGERPRINT = "{_fingerprint(server)}"', code, flags=re.MULTILINE)
     file = tmp_path / script.title
     file.write_text(code)
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, file], capture_output=True, text=True, timeout=20, check=False
-    )
+    done = await asyncio.to_thread(_run, file)
     assert (done.returncode, done.stderr) == (0, "")
     assert "alice" in done.stdout or "protocol version" in done.stdout
 
@@ -142,11 +140,13 @@ async def test_a_wrong_fingerprint_is_noticed(start_server: StartServer, tmp_pat
     server = await start_server(listeners=["nymeas://127.0.0.1:0"])
     file = tmp_path / script.title
     file.write_text(script.text.replace("2222", server.urls[0].rpartition(":")[2]).replace("192.168.1.20", "127.0.0.1"))
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, file], capture_output=True, text=True, timeout=20, check=False
-    )
+    done = await asyncio.to_thread(_run, file)
     assert done.returncode == 1
     assert "another server" in done.stderr
+
+
+def _run(file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=20, check=False)
 
 
 def _fingerprint(server: Server) -> str:
