@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format clean
+.PHONY: help serve test check generate docs format clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,11 +17,27 @@ serve: $(VENV)/.runtime ## Install into .venv and run the server (ARGS="…" for
 test: $(VENV)/.dev ## Install into .venv and run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev ## Formatting, lint, types, layers.
+check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the site.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/gen_schema.py --check
+	$(BIN)/python scripts/gen_api_reference.py --check
+	$(BIN)/python scripts/gen_api_reference.py --check --lang fr --out docs/fr/api
+	$(BIN)/python scripts/gen_settings.py --check
+	$(MAKE) docs
+
+generate: $(VENV)/.dev ## Write the contract, the API reference and the list of settings anew.
+	$(BIN)/python scripts/gen_schema.py
+	$(BIN)/python scripts/gen_api_reference.py
+	$(BIN)/python scripts/gen_api_reference.py --lang fr --out docs/fr/api
+	$(BIN)/python scripts/gen_settings.py
+
+# The variable switches off Material's notice about MkDocs 2.
+docs: $(VENV)/.dev ## Build the site into site/en and site/fr.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f mkdocs.fr.yml
 
 format: $(VENV)/.dev ## Format and fix what can be fixed by itself.
 	$(BIN)/ruff check --fix .

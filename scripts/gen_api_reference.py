@@ -108,6 +108,7 @@ WORDS = {
         "Object": "A JSON object.",
         "basic_meaning": "In JSON",
         "overview": "Overview",
+        "differences": "Differences from nymead",
     },
     "fr": {
         "title": "Référence de l'API",
@@ -184,6 +185,7 @@ WORDS = {
         "Object": "Un objet JSON.",
         "basic_meaning": "En JSON",
         "overview": "Vue d'ensemble",
+        "differences": "Différences avec nymead",
     },
 }
 
@@ -244,6 +246,7 @@ class Reference:
             (self._words["overview"], "index.md"),
             *((namespace, _page(namespace)) for namespace in namespaces),
             *((self._words[name], f"{name}.md") for name in ("notifications", "types", "errors")),
+            (self._words["differences"], "../differences.md"),  # written by hand, and wanted in this place
         ]
         pages["SUMMARY.md"] = _text(f"- [{title}]({page})" for title, page in titles)
         return pages
