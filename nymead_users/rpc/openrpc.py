@@ -135,7 +135,7 @@ def _schemas(
 
 
 def _adapter(field: Field) -> TypeAdapter[Any]:
-    return TypeAdapter(field.type)
+    return TypeAdapter(field.type | None if field.nullable else field.type)
 
 
 def _is_params(declared: Any) -> bool:
