@@ -18,6 +18,7 @@ def notify(state: str) -> None:
         address = f"\0{address[1:]}"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
+            notifier.setblocking(False)  # a manager that does not read must not hold up the server either
             notifier.sendto(state.encode(), address)
     except OSError:
         return

@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 #: still see the reply. nymead's clients know this delay.
 CLOSE_DELAY = 0.2
 
-#: How requests begin that a browser sends without asking first (simple methods of the Fetch standard), and the
-#: question it asks before any other. JSON begins with none of them.
-HTTP_METHODS = (b"GET ", b"HEAD ", b"POST ", b"OPTIONS ")
+#: How what a browser sends by itself begins: requests with the simple methods of the Fetch standard, the question
+#: it asks before any other, and a TLS handshake. JSON begins with none of them.
+OTHER_PROTOCOLS = (b"GET ", b"HEAD ", b"POST ", b"OPTIONS ", b"\x16\x03")
+_OPENING = max(len(beginning) for beginning in OTHER_PROTOCOLS)
 
 NYMEA = NymeaDialect()
 JSONRPC2 = JsonRpc2Dialect()
@@ -89,7 +90,7 @@ class SessionFactory:
         """Count a connection in, or refuse it. Each one admitted must ``leave``."""
         admitted = self.directory.admit(peer)
         if not admitted:
-            log.warning("connection refused: too many connections", extra={"peer": peer.address})
+            log.warning("connection refused: too many connections", extra={"address": peer.address})
         return admitted
 
     def leave(self, peer: Peer) -> None:
@@ -121,6 +122,7 @@ class Session:
         "_factory",
         "_framing",
         "_on_close",
+        "_opening",
         "_outbox",
         "_token",
         "connection_id",
@@ -145,6 +147,8 @@ class Session:
         self._factory = factory
         self._channel = channel
         self._framing: Framing | None = None
+        #: The first bytes of a stream, until it is clear that they are not another protocol's.
+        self._opening: bytes | None = b""
         self._dialect: Dialect | None = None
         #: The bound token; None until something has bound one, "" for none.
         self._token: str | None = None
@@ -176,13 +180,19 @@ class Session:
     def feed(self, data: bytes) -> list[JsonValue | BrokenText]:
         """The messages that are complete with these bytes of a stream.
 
-        A stream that begins as HTTP ends here: a web page can have a browser post JSON to any port.
+        A stream that begins in another protocol ends here, before anything in it can pass for a message: a web
+        page can have a browser post JSON to any port, or hide it in the ticket of a TLS session.
         """
         if self._framing is None:
             self._framing = Framing(max_size=self._factory.limits.message_size)
-            if data.startswith(HTTP_METHODS):
+        if self._opening is not None:
+            self._opening += data[:_OPENING]
+            if self._opening.startswith(OTHER_PROTOCOLS):
+                self._opening = None
                 self._framing.close()
-                return [BrokenText("this is HTTP, not JSON", jsonrpc=False, fatal=True)]
+                return [BrokenText("this is HTTP or TLS, not JSON", jsonrpc=False, fatal=True)]
+            if len(self._opening) >= _OPENING:
+                self._opening = None
         return self._framing.feed(data)
 
     def parse(self, text: str | bytes) -> JsonValue | BrokenText:

@@ -14,8 +14,8 @@ from nymead_users.transport.listener import LINGER
 
 log = logging.getLogger(__name__)
 
-#: Bytes taken apart before others get their turn: a chunk of nothing but tiny or broken texts takes milliseconds.
-SLICE = 16 * 1024
+#: Bytes taken apart, and messages answered, before others get their turn: a millisecond or so of work.
+SLICE, TURN = 16 * 1024, 64
 
 #: Bytes of replies unsent before the next call waits for the client to read.
 WRITE_BUFFER = 64 * 1024
@@ -147,8 +147,10 @@ class StreamConnection(asyncio.Protocol):
         for start in range(0, len(data), SLICE):
             if start:
                 await asyncio.sleep(0)
-            for message in session.feed(data[start : start + SLICE]):
+            for number, message in enumerate(session.feed(data[start : start + SLICE]), 1):
                 await session.receive(message)
+                if not number % TURN:
+                    await asyncio.sleep(0)
                 if self._writable is not None:
                     session.flush()
                     await self._writable

@@ -114,7 +114,7 @@ class WebSocketListener:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Server busy. Try again later.\n")
         reason = self._objection(request.headers)
         if reason is not None:
-            log.warning("upgrade refused", extra={"peer": peer.address, "reason": reason})
+            log.warning("upgrade refused", extra={"address": peer.address, "reason": reason})
             return connection.respond(http.HTTPStatus.FORBIDDEN, f"{reason}\n")
         return None
 

@@ -26,8 +26,8 @@ with warnings.catch_warnings():
 #: More members than any client has a reason to send; replies could outgrow requests a hundredfold.
 MAX_BATCH = 1000
 
-#: Bytes of a batch's reply after which its further members are answered with ServerBusy: the whole reply has to
-#: be held until it is complete.
+#: Bytes of a batch's reply after which its further requests are answered with ServerBusy: the whole reply has to
+#: be held until it is complete. Notifications run: nobody could tell their sender that they did not.
 MAX_BATCH_REPLY = 1024 * 1024
 
 
@@ -46,7 +46,8 @@ class JsonRpc2Dialect:
         due: list[bytes] = []
         size = 0
         for member in message:
-            response = await _respond(member, dispatch if size < MAX_BATCH_REPLY else _busy)
+            replied_to = isinstance(member, dict) and "id" in member
+            response = await _respond(member, _busy if replied_to and size >= MAX_BATCH_REPLY else dispatch)
             if response is not None:
                 due.append(encode(response)[:-1])
                 size += len(due[-1])
