@@ -15,7 +15,7 @@ serve: $(VENV)/.runtime ## Install into .venv and run the server (ARGS="…" for
 	$(BIN)/nymead-users serve $(ARGS)
 
 test: $(VENV)/.dev ## Install into .venv and run all tests.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the site.
 	$(BIN)/ruff format --check .

@@ -106,25 +106,27 @@ async def test_deep_nesting_is_a_parse_error(server: Server, transport: Transpor
 async def test_a_silent_stream_is_closed(start_server: StartServer, beginning: str) -> None:
     """A TCP client that sends no whole message in time is closed, while one that does stays."""
     server = await start_server(limits={"handshake_time": 0.3})
-    active, silent = await server.raw("tcp"), await server.raw("tcp")
+    active = await server.raw("tcp")
     assert await is_served(active)
     clock = asyncio.get_running_loop().time
-    connected = clock()
+    began = clock()
+    silent = await server.raw("tcp")
     await silent.send(beginning)
     assert await silent.ends() == []
-    assert 0.2 < clock() - connected < PATIENCE
+    assert 0.3 <= clock() - began < PATIENCE
     assert await is_served(active)
 
 
 async def test_a_silent_websocket_is_closed(start_server: StartServer) -> None:
     """A WebSocket client that sends nothing in time is closed, while one that does stays."""
     server = await start_server(limits={"handshake_time": 0.3})
-    active, silent = await server.raw("ws"), await server.raw("ws")
+    active = await server.raw("ws")
     assert await is_served(active)
     clock = asyncio.get_running_loop().time
-    connected = clock()
+    began = clock()
+    silent = await server.raw("ws")
     assert await silent.ends() == []
-    assert 0.2 < clock() - connected < PATIENCE
+    assert 0.3 <= clock() - began < PATIENCE
     assert await is_served(active)
 
 
@@ -175,15 +177,13 @@ async def test_connections_beyond_the_limit_are_turned_away(start_server: StartS
 
 
 async def test_connections_count_before_their_upgrade(start_server: StartServer) -> None:
-    """Clients that connect to a WebSocket port and say nothing take places, too, until their time is up."""
-    server = await start_server(limits={"connections": 2, "handshake_time": 0.5})
+    """Clients that connect to a WebSocket port and say nothing take places, too, until they go."""
+    server = await start_server(limits={"connections": 2})
     endpoint = Endpoint.parse(server.url("ws"))
     silent = [await asyncio.open_connection(endpoint.host, endpoint.port) for _ in range(2)]
     assert await turned_away(server, "tcp")
     assert await turned_away(server, "ws")
-    for reader, writer in silent:
-        async with asyncio.timeout(PATIENCE):
-            await reader.read()
+    for _, writer in silent:
         writer.close()
     async with asyncio.timeout(PATIENCE):
         while not await is_served_now(server, "ws"):
