@@ -182,12 +182,12 @@ class Client:
             self._notifications.put_nowait(Notification(name, params))
             return
         message_id = message.get("id")
-        reply = self._pending.get(message_id) if isinstance(message_id, int) else None
+        reply = self._pending.get(message_id) if type(message_id) is int else None
         if reply is None or reply.done():
             return
         error = _error(message)
         if error is None:
-            reply.set_result(message["result"] if "jsonrpc" in message else message.get("params", {}))
+            reply.set_result(message.get("result", {}) if "jsonrpc" in message else message.get("params", {}))
         else:
             reply.set_exception(error)
 

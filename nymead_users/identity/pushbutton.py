@@ -65,12 +65,15 @@ class PushButton:
         transaction, self._waiting = self._waiting, None
         if transaction is None or not self.available:
             return False
+        token = None
         try:
             token = await self._mint(transaction.device_name)
+            delivered = await transaction.requester.granted(transaction.id, token.value)
         except Exception:
             transaction.requester.failed(transaction.id)
+            if token is not None:
+                await self._revoke(token)
             raise
-        if not await transaction.requester.granted(transaction.id, token.value):
+        if not delivered:
             await self._revoke(token)
-            return False
-        return True
+        return delivered

@@ -152,6 +152,7 @@ class Session:
         self._dialect: Dialect | None = None
         #: The bound token; None until something has bound one, "" for none.
         self._token: str | None = None
+        #: What every further call is answered with, once the connection is about to close.
         self._closing: RpcError | None = None
         self._on_close: dict[str, Callable[[], None]] = {}
         self._outbox = Outbox(channel, factory.limits.outbox_size, self._overflowed)
@@ -203,16 +204,19 @@ class Session:
         """Answer one message. Returns when its reply is in the outbox."""
         logs.subject.set(self)
         if isinstance(message, BrokenText):
-            self._refuse(message)
-            return
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        dialect = self._dialect_of(message)
-        self._dialect = dialect
-        reply = await dialect.answer(message, self._dispatch)
+            reply: bytes | None = self._refuse(message)
+        else:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            self._dialect = self._dialect_of(message)
+            reply = await self._dialect.answer(message, self._dispatch)
         if reply is not None:
             self._outbox.put(reply)
+        if self._closing is not None:
+            # Counted from when the reply has gone out, however long it took.
+            self._outbox.flush()
+            asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
 
     def flush(self) -> None:
         """Hand what is to be sent to the channel now rather than at the end of the turn."""
@@ -337,7 +341,7 @@ class Session:
             if error.closes:
                 if isinstance(error, Unauthorized):
                     log.info("unauthorized", extra={"method": call.method, "reason": error.text})
-                self._close_soon(error)
+                self._closing = error
             raise
 
     def _dialect_of(self, message: JsonValue) -> Dialect:
@@ -347,18 +351,13 @@ class Session:
             return NYMEA
         return self._dialect or NYMEA
 
-    def _refuse(self, broken: BrokenText) -> None:
+    def _refuse(self, broken: BrokenText) -> bytes:
         dialect = self._dialect or (JSONRPC2 if broken.jsonrpc else NYMEA)
         error = ParseError(broken.reason)
         log.info("not JSON", extra={"reason": broken.reason})
-        self._outbox.put(dialect.refusal(error))
         if broken.fatal:
-            self._close_soon(error)
-
-    def _close_soon(self, error: RpcError) -> None:
-        """Answer whatever still comes like this, and close when the reply has had time to arrive."""
-        self._closing = error
-        asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
+            self._closing = error
+        return dialect.refusal(error)
 
     def _set_principal(self, principal: Principal | None) -> None:
         if self not in self._factory.directory.sessions:

@@ -14,6 +14,7 @@ import sqlite3
 import ssl
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -40,10 +41,10 @@ STOP_TIME = 8.0
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING) \S.*")
 
 
-async def stop(process: Process, number: int = signal.SIGTERM) -> str:
+async def stop(process: Process) -> str:
     """Stop the server; its log. It must end well, in time, and have logged nothing that alarms."""
     before = time.monotonic()
-    process.signal(number)
+    process.signal(signal.SIGTERM)
     assert await process.ended() == 0
     assert time.monotonic() - before < STOP_TIME
     log = await process.log()
@@ -119,35 +120,38 @@ async def children() -> AsyncIterator[list[asyncio.subprocess.Process]]:
 # Start
 
 
-async def test_without_options_it_serves_this_machine(
-    tmp_path: Path, children: list[asyncio.subprocess.Process]
-) -> None:
+async def test_without_options_it_serves_this_machine(children: list[asyncio.subprocess.Process]) -> None:
     """Without options it listens on nymea's ports of loopback and keeps its data in the user's state directory."""
     if in_use(2222, 4444):
         pytest.skip("port 2222 or 4444 is taken on this machine")
     environ = {key: value for key, value in os.environ.items() if key != "XDG_STATE_HOME"}
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "nymead_users", "serve"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**environ, "HOME": str(tmp_path)},
-    )
-    children.append(child)
-    assert child.stdout is not None
-    async with asyncio.timeout(PATIENCE):
-        lines = [(await child.stdout.readline()).decode() for _ in range(3)]
-    assert lines == [
-        "Listening on nymea://127.0.0.1:2222\n",
-        "Listening on ws://127.0.0.1:4444\n",
-        f"{NEXT_SETUP}\n",
-    ]
-    data_dir = tmp_path / ".local/state/nymead-users"
-    assert mode(data_dir) == 0o700
-    assert mode(data_dir / "nymead-users.sqlite") == 0o600
-    child.send_signal(signal.SIGINT)
-    out, _ = await child.communicate()
-    assert (child.returncode, out) == (0, b"")
+    # pytest's own directory can be too long a path for the control socket.
+    with tempfile.TemporaryDirectory() as home:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "nymead_users", "serve"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**environ, "HOME": home},
+        )
+        children.append(child)
+        assert child.stdout is not None
+        assert child.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            lines = [(await child.stdout.readline()).decode() for _ in range(3)]
+        if not lines[0] and b"Address already in use" in await child.stderr.read():
+            pytest.skip("port 2222 or 4444 was taken meanwhile")
+        assert lines == [
+            "Listening on nymea://127.0.0.1:2222\n",
+            "Listening on ws://127.0.0.1:4444\n",
+            f"{NEXT_SETUP}\n",
+        ]
+        data_dir = Path(home, ".local/state/nymead-users")
+        assert mode(data_dir) == 0o700
+        assert mode(data_dir / "nymead-users.sqlite") == 0o600
+        child.send_signal(signal.SIGINT)
+        out, _ = await child.communicate()
+        assert (child.returncode, out) == (0, b"")
 
 
 async def test_every_transport_is_announced_and_answers(tmp_path: Path, spawn_server: SpawnServer) -> None:
@@ -204,8 +208,11 @@ async def test_a_given_certificate_is_the_one_presented(tmp_path: Path, spawn_se
     process = await spawn_server(
         *("--tls-cert", str(certificate), "--tls-key", str(key)),
         *("--listen", "nymeas://127.0.0.1:0", "--listen", "wss://127.0.0.1:0"),
+        environ={"NYMEAD_USERS_INITIAL_SETUP": "off"},
     )
     assert fingerprint_of(process) == expected
+    command = f"nymead-users user add NAME --data-dir {process.data_dir}"
+    assert process.output[-1] == f"Next: make the first administrator: {command}"
     for url in process.urls:
         async with await Client.connect(url, ca_file=str(certificate)) as client:
             assert (await client.hello())["initialSetupRequired"] is True
@@ -213,25 +220,18 @@ async def test_a_given_certificate_is_the_one_presented(tmp_path: Path, spawn_se
 
 
 async def test_systemd_hears_of_start_and_stop(tmp_path: Path, spawn_server: SpawnServer) -> None:
-    """A service manager is told when everything is up, and when it stops, on a socket file or an abstract one."""
-
-    async def told(address: str, data_dir: Path) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
-            notified.bind(f"\0{address[1:]}" if address.startswith("@") else address)
-            notified.setblocking(False)
-            loop = asyncio.get_running_loop()
-            process = await spawn_server(environ={"NOTIFY_SOCKET": address}, data_dir=data_dir, up=False)
-            async with asyncio.timeout(PATIENCE):
-                assert await loop.sock_recv(notified, 4096) == b"READY=1"
-                await process.up()
-                process.signal(signal.SIGTERM)
-                assert await loop.sock_recv(notified, 4096) == b"STOPPING=1"
-            assert await process.ended() == 0
-
-    await asyncio.gather(
-        told(str(tmp_path / "notify"), tmp_path / "first"),
-        told(f"@nymead-users-test-{os.getpid()}", tmp_path / "second"),
-    )
+    """A service manager is told when everything is up, and when the server stops."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        loop = asyncio.get_running_loop()
+        process = await spawn_server(environ={"NOTIFY_SOCKET": str(tmp_path / "notify")}, up=False)
+        async with asyncio.timeout(PATIENCE):
+            assert await loop.sock_recv(manager, 4096) == b"READY=1"
+            await process.up()
+            process.signal(signal.SIGTERM)
+            assert await loop.sock_recv(manager, 4096) == b"STOPPING=1"
+        assert await process.ended() == 0
 
 
 # One server per data directory
@@ -519,9 +519,8 @@ async def test_a_refused_upgrade_is_logged_with_its_address(spawn_server: SpawnS
 # Stop
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-async def test_a_stop_closes_everybody_properly(spawn_server: SpawnServer, number: int) -> None:
-    """On a signal idle clients see a proper close, those in mid-handshake or that do not read are cut, all in time."""
+async def test_a_stop_closes_everybody_properly(spawn_server: SpawnServer) -> None:
+    """On SIGTERM idle clients see a proper close, those in mid-handshake or that do not read are cut, all in time."""
     process = await spawn_server(
         *(f"--listen={scheme}://127.0.0.1:0" for scheme in ("nymea", "nymeas", "ws", "wss")),
         "--log-level=debug",
@@ -572,7 +571,7 @@ async def test_a_stop_closes_everybody_properly(spawn_server: SpawnServer, numbe
         writers[-1].write(json.dumps(hello).encode() + json.dumps(authenticate).encode())
         await busy.readline()
 
-        log = await stop(process, number)
+        log = await stop(process)
 
     async with asyncio.timeout(PATIENCE):
         assert await idle.read() == b""  # not a reset

@@ -24,6 +24,7 @@ from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Raw, Server, Tra
 from websockets.asyncio.client import connect
 
 from nymead_users.client import Client
+from nymead_users.client.client import Notification
 from nymead_users.client.transport import StreamTransport, WebSocketTransport
 from nymead_users.endpoint import Endpoint
 from nymead_users.events import EventBus
@@ -78,6 +79,12 @@ async def connect_from(address: str, server: Server, transport: Transport, diale
     server._stack.push_async_callback(client.close)
     await client.hello()
     return client
+
+
+async def heard(client: Client) -> Notification:
+    """The next notification."""
+    async with asyncio.timeout(PATIENCE):
+        return await anext(client.notifications())
 
 
 def request(

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 from conftest import PASSWORD, Dialect, Raw, Server, StartServer, Transport
-from house import NO_ERROR, a_home, a_house, greeted, request
+from house import NO_ERROR, a_home, a_house, greeted, heard, request
 
 from nymead_users.client import CallError, Unauthorized
 
@@ -43,12 +43,12 @@ async def test_who_is_displaced_is_told_and_gets_nothing(
     mine = await owner.call("JSONRPC.RequestPushButtonAuth", {"deviceName": "owner's phone"})
     theirs = await attacker.call("Users.RequestPushButtonAuth", {"deviceName": "phone"})
     assert mine["success"] is theirs["success"] is True
-    told = await anext(owner.notifications())
+    told = await heard(owner)
     assert (told.name, told.params) == (FINISHED, {"success": False, "transactionId": mine["transactionId"]})
 
     operator = await button.operator()
     assert await operator.call("Operator.PressButton") == {"success": True}
-    granted = await anext(attacker.notifications())
+    granted = await heard(attacker)
     assert granted.name == "Users.PushButtonAuthFinished"
     assert granted.params["transactionId"] == theirs["transactionId"]
     with pytest.raises(Unauthorized):

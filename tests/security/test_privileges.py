@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Dialect, Raw, Server, StartServer, Transport
-from house import DENIED, NO_ERROR, a_home, compact, greeted, request
+from house import DENIED, NO_ERROR, a_home, compact, greeted, heard, request
 
 SECRETS = ("victim", "victim@home.example", "Victoria", "The victim's phone")
 
@@ -107,7 +107,7 @@ async def test_a_guest_hears_nothing_of_others(home: Server, transport: Transpor
         ("Users.SetUserInfo", {"username": "guest", "displayName": "Gus"}),
     ):
         assert await operator.call(method, params) == NO_ERROR
-    heard = await anext(guest.notifications())
+    heard = await heard(guest)
     assert heard.name == "Users.UserChanged"
     assert heard.params["userInfo"]["username"] == "guest"
     await guest.call("JSONRPC.KeepAlive", {"sessionId": None})

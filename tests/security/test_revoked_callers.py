@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Dialect, Raw, Server, Transport
-from house import NO_ERROR, House, Phone, a_home, compact, greeted, request
+from house import NO_ERROR, House, Phone, a_home, compact, greeted, heard, request
 
 from nymead_users.client import Unauthorized
 from nymead_users.storage.datadir import STORE
@@ -198,7 +198,7 @@ async def test_taken_permissions_are_gone_from_an_open_connection(
     with pytest.raises(Exception, match="Permission denied"):
         await mallory.call("Users.GetUsers")
     assert (await mallory.call("JSONRPC.Hello", {}))["permissionScopes"] == ["PermissionScopeControlThings"]
-    heard = await anext(mallory.notifications())
+    heard = await heard(mallory)
     assert heard.params["userInfo"]["scopes"] == ["PermissionScopeControlThings"]
     await mallory.close()
     assert [item.name async for item in mallory.notifications()] == []

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 from conftest import Dialect, Process, Raw, Server, SpawnServer
-from house import NO_ERROR, a_home, compact, greeted, request
+from house import NO_ERROR, a_home, compact, greeted, heard, request
 
 from nymead_users.client import CallError, Client, Login, Unauthorized
 from nymead_users.identity.store import LoginRecord
@@ -154,7 +154,7 @@ class Life:
             client = await self._client(self._websocket, dialect)
             await client.call("JSONRPC.RequestPushButtonAuth", {"deviceName": "tablet"})
             assert await operator.call("Operator.PressButton") == {"success": True}
-            finished = await anext(client.notifications())
+            finished = await heard(client)
             self.secrets[f"button token {dialect}"] = finished.params["token"]
             assert (await client.call("Users.GetUserInfo"))["userInfo"]["username"] == ""
 

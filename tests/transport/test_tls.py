@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import hashlib
 import ipaddress
@@ -11,11 +12,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE, StartServer
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from nymead_users.client import Client
+from nymead_users.endpoint import Endpoint
 from nymead_users.transport.listener import ListenError
 from nymead_users.transport.tls import CERTIFICATE, KEY, server_tls
 
@@ -134,3 +138,23 @@ def test_a_damaged_pair_of_its_own_is_not_replaced_by_the_way(tmp_path: Path) ->
     with pytest.raises(ListenError, match="Remove both files, and the next start makes new ones"):
         server_tls(None, None, tmp_path / "data")
     assert contents(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("scheme", ["nymeas", "wss"])
+async def test_a_tls_handshake_that_never_comes_is_not_waited_for(start_server: StartServer, scheme: str) -> None:
+    """Who connects to a TLS port and sends nothing, or half a handshake, is cut off; others are served meanwhile."""
+    server = await start_server(listeners=[f"{scheme}://127.0.0.1:0"], limits={"handshake_time": 1.0})
+    url = Endpoint.parse(server.urls[0])
+    silent, silent_writer = await asyncio.open_connection(url.host, url.port)
+    slow, slow_writer = await asyncio.open_connection(url.host, url.port)
+    slow_writer.write(b"\x16\x03\x01\x02\x00\x01")  # a ClientHello begins so
+    certificate = x509.load_pem_x509_certificate((server.data_dir / CERTIFICATE).read_bytes())
+    fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+    async with await Client.connect(str(url), fingerprint=fingerprint) as client:
+        await client.hello()
+        async with asyncio.timeout(PATIENCE):
+            assert await silent.read() == b""
+            assert await slow.read() == b""
+        await client.hello()
+    silent_writer.close()
+    slow_writer.close()
