@@ -87,6 +87,12 @@ async def heard(client: Client) -> Notification:
         return await anext(client.notifications())
 
 
+async def ended(client: Client) -> None:
+    """Wait until the server has closed the connection."""
+    async with asyncio.timeout(PATIENCE):
+        await client.closed()
+
+
 def request(
     method: str, params: Any = None, *, dialect: Dialect = "nymea", token: str | None = None, number: int = 1
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 from conftest import PASSWORD, Dialect, Raw, Server, StartServer, Transport
-from house import NO_ERROR, a_home, a_house, greeted, heard, request
+from house import NO_ERROR, a_home, a_house, ended, greeted, heard, request
 
 from nymead_users.client import CallError, Unauthorized
 
@@ -53,7 +53,7 @@ async def test_who_is_displaced_is_told_and_gets_nothing(
     assert granted.params["transactionId"] == theirs["transactionId"]
     with pytest.raises(Unauthorized):
         await owner.call("Users.GetUserInfo")
-    await owner.closed()
+    await ended(owner)
     assert [item async for item in owner.notifications()] == []
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 from conftest import PASSWORD, Dialect, Server, StartServer, Transport
-from house import DENIED, HOME, NO_ERROR, a_home, a_house
+from house import DENIED, HOME, NO_ERROR, a_home, a_house, ended
 
 from nymead_users.client import CallError, Client, PermissionDenied, Unauthorized
 from nymead_users.transport.listener import peer_of
@@ -130,7 +130,7 @@ async def test_set_up_is_over_once_the_operator_has_made_a_user(home: Server, tr
     client = await home.client(transport)
     with pytest.raises(Unauthorized):
         await client.call("JSONRPC.CreateUser", {"username": "racer", "password": PASSWORD})
-    await client.closed()
+    await ended(client)
     await home.add_user("guest")
     for username in ("guest", "admin"):
         client = await home.login(username, transport)
@@ -148,7 +148,7 @@ async def test_nothing_but_the_set_up_is_answered_before_it(server: Server, tran
         with pytest.raises(Unauthorized) as refusal:
             await client.call(method)
         replies.add(str(refusal.value))
-        await client.closed()
+        await ended(client)
     assert replies == {"Initial setup required. Call JSONRPC.CreateUser first."}
 
 

@@ -107,9 +107,9 @@ async def test_a_guest_hears_nothing_of_others(home: Server, transport: Transpor
         ("Users.SetUserInfo", {"username": "guest", "displayName": "Gus"}),
     ):
         assert await operator.call(method, params) == NO_ERROR
-    heard = await heard(guest)
-    assert heard.name == "Users.UserChanged"
-    assert heard.params["userInfo"]["username"] == "guest"
+    told = await heard(guest)
+    assert told.name == "Users.UserChanged"
+    assert told.params["userInfo"]["username"] == "guest"
     await guest.call("JSONRPC.KeepAlive", {"sessionId": None})
     await guest.close()
     assert [item async for item in guest.notifications()] == []

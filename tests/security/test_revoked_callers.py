@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Dialect, Raw, Server, Transport
-from house import NO_ERROR, House, Phone, a_home, compact, greeted, heard, request
+from house import NO_ERROR, House, Phone, a_home, compact, ended, greeted, heard, request
 
 from nymead_users.client import Unauthorized
 from nymead_users.storage.datadir import STORE
@@ -179,7 +179,7 @@ async def test_a_revoked_connection_is_refused_and_closed(
     assert await operator.call("Users.SetUserInfo", {"username": "admin", "displayName": "x"}) == NO_ERROR
     with pytest.raises(Unauthorized, match=r"^Forbidden: Invalid token\.$"):
         await mallory.call("Users.GetUserInfo")
-    await mallory.closed()
+    await ended(mallory)
     assert [item.name async for item in mallory.notifications()] == []
     assert (await other.call("Users.GetUserInfo"))["userInfo"]["displayName"] == "x"
 
@@ -198,8 +198,8 @@ async def test_taken_permissions_are_gone_from_an_open_connection(
     with pytest.raises(Exception, match="Permission denied"):
         await mallory.call("Users.GetUsers")
     assert (await mallory.call("JSONRPC.Hello", {}))["permissionScopes"] == ["PermissionScopeControlThings"]
-    heard = await heard(mallory)
-    assert heard.params["userInfo"]["scopes"] == ["PermissionScopeControlThings"]
+    told = await heard(mallory)
+    assert told.params["userInfo"]["scopes"] == ["PermissionScopeControlThings"]
     await mallory.close()
     assert [item.name async for item in mallory.notifications()] == []
 
