@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Dialect, Server, StartServer, Transport
-from house import ELSEWHERE, House, a_home, a_house, compact, greeted, request
+from house import ELSEWHERE, House, a_home, compact, greeted, request
 
 from nymead_users.client import CallError
 
@@ -74,19 +74,6 @@ async def test_all_failed_logins_cost_the_same_work(tmp_path: Path) -> None:
             assert length == min(len(password), 1024)
             work[username[:20], password[:20]] = f"{kind} {parameters}"
         assert len(set(work.values())) == 1, work
-
-
-async def test_failed_logins_cost_the_same_when_the_cost_has_moved_on(tmp_path: Path) -> None:
-    """After the operator has raised the cost, users who have not logged in since do not stand out by being cheap."""
-    async with a_home(tmp_path, throttling=LENIENT):
-        pass
-    async with a_house(tmp_path, throttling=LENIENT, cost={"time_cost": 3, "memory_cost": 64}) as house:
-        work = []
-        for username in ("admin", "nobody"):
-            before = len(house.passwords.work)
-            await house.phone(address=ELSEWHERE).authenticate(username, "Wr0ngwrong")
-            work.append(sorted(str(parameters) for _, parameters, _ in house.passwords.work[before:]))
-        assert work[0] == work[1]
 
 
 async def test_refused_logins_of_known_and_unknown_users_cost_nothing_alike(tmp_path: Path) -> None:
