@@ -206,11 +206,13 @@ class Session:
         if isinstance(message, BrokenText):
             reply: bytes | None = self._refuse(message)
         else:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
             self._dialect = self._dialect_of(message)
+            if self._dialect is JSONRPC2:
+                self._in_time()
             reply = await self._dialect.answer(message, self._dispatch)
+            if self.greeted:
+                # nymea's dialect begins with Hello; whatever else comes first does not buy time.
+                self._in_time()
         if reply is not None:
             self._outbox.put(reply)
         if self._closing is not None:
@@ -224,9 +226,7 @@ class Session:
 
     def close(self) -> None:
         """The connection has ended. Calling it again does nothing."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._in_time()
         if self not in self._factory.directory.sessions:
             return
         self._outbox.close()
@@ -368,6 +368,12 @@ class Session:
     def _overflowed(self) -> None:
         self._log(logging.WARNING, "outbox full: the client does not read")
         self._channel.abort()
+
+    def _in_time(self) -> None:
+        """The connection need not be cut for its silence any more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _expired(self) -> None:
         self._deadline = None
