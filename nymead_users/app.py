@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nymead_users import __version__, systemd
 from nymead_users.config import Settings
+from nymead_users.console import console_site
 from nymead_users.endpoint import Endpoint
 from nymead_users.events import EventBus
 from nymead_users.identity.passwords import Passwords
@@ -25,6 +26,7 @@ from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
+from nymead_users.rpc.openrpc import openrpc
 from nymead_users.rpc.registry import Registry
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.directory import Directory
@@ -32,10 +34,12 @@ from nymead_users.session.session import Limits, SessionFactory
 from nymead_users.storage.database import Database
 from nymead_users.storage.datadir import CONTROL_SOCKET, STORE, data_directory
 from nymead_users.transport.listener import Listener
+from nymead_users.transport.site import Site
 from nymead_users.transport.tcp import TcpListener
 from nymead_users.transport.tls import ServerTls, server_tls
 from nymead_users.transport.unix import UnixListener
 from nymead_users.transport.websocket import WebSocketListener
+from nymead_users.wire.dialect import encode
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +117,9 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         if any(listener.endpoint.tls for listener in wanted):
             tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
         sessions = _Sessions(settings, database, users, events)
+        # Describing the contract takes its time; the command line's server on its control socket shows no pages.
+        browsable = any(listener.endpoint.websocket for listener in wanted)
+        site = await asyncio.to_thread(sessions.site) if browsable else Site({})
         control = Endpoint("unix", "", 0, str((directory / CONTROL_SOCKET).absolute()))
         listeners = [
             _listener(
@@ -120,10 +127,11 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
                 sessions.of(operator=listener.endpoint.unix, authentication=listener.authentication),
                 settings,
                 tls,
+                site,
             )
             for listener in wanted
         ]
-        opened = [_listener(control, sessions.of(operator=True, authentication=False), settings, tls), *listeners]
+        opened = [_listener(control, sessions.of(operator=True, authentication=False), settings, tls, site), *listeners]
         try:
             for listener in opened:
                 await listener.open()
@@ -163,6 +171,7 @@ class _Sessions:
         public.add(JsonRpcNamespace(users, push_button, server, public))
         public.add(DiscoveryNamespace(public, __version__))
         operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        self._contract = public
         check_returns = settings.log.level == "debug"
         self._public = Dispatcher(public, users, check_returns=check_returns)
         self._operator = Dispatcher(operator, users, check_returns=check_returns)
@@ -178,8 +187,14 @@ class _Sessions:
             authentication=authentication and not operator,
         )
 
+    def site(self) -> Site:
+        """The console, with the contract it reads."""
+        return console_site(encode(openrpc(self._contract, __version__)))
 
-def _listener(endpoint: Endpoint, sessions: SessionFactory, settings: Settings, tls: ServerTls | None) -> Listener:
+
+def _listener(
+    endpoint: Endpoint, sessions: SessionFactory, settings: Settings, tls: ServerTls | None, site: Site
+) -> Listener:
     context = tls.context if tls is not None and endpoint.tls else None
     limits = settings.limits
     if endpoint.unix:
@@ -193,5 +208,6 @@ def _listener(endpoint: Endpoint, sessions: SessionFactory, settings: Settings, 
             message_size=limits.message_size,
             allowed_origins=settings.allowed_origins,
             allowed_hosts=settings.allowed_hosts,
+            site=site,
         )
     return TcpListener(endpoint, sessions, tls=context, handshake_time=limits.handshake_time)

@@ -20,6 +20,7 @@ from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
 from nymead_users.session.session import Session, SessionFactory
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
+from nymead_users.transport.site import ALLOWED_METHODS, Site, method_not_allowed, refusal
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class WebSocketListener:
     own or in ``allowed_origins``, and only under a Host that is an IP literal, localhost, this machine's
     name or in ``allowed_hosts``: no web page elsewhere may reach a server at home, not even one whose name
     was made to point there (DNS rebinding).
+
+    A request that asks for no upgrade is answered from ``site``, pages under known Hosts only.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class WebSocketListener:
         message_size: int,
         allowed_origins: Sequence[str],
         allowed_hosts: Sequence[str],
+        site: Site,
     ) -> None:
         self.endpoint = endpoint
         self._sessions = sessions
         self._tls = tls
         self._handshake_time = handshake_time
         self._message_size = message_size
+        self._site = site
         self._allowed_origins = frozenset(allowed_origins)
         machine = socket.gethostname().lower()
         short = machine.partition(".")[0]
@@ -108,31 +113,46 @@ class WebSocketListener:
             await asyncio.wait(closed, timeout=CLOSE_TIME)
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse web pages that have no business here; admit the others."""
-        peer = peer_of(connection.remote_address)
+        """Answer plain HTTP; refuse web pages that have no business here; admit the others."""
         if not isinstance(connection, CountedConnection) or connection.admitted is None:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Server busy. Try again later.\n")
-        reason = self._objection(request.headers)
+        upgrade = _asks_for_upgrade(request)
+        reason = self._objection(request.headers) if upgrade else self._objection_to_visit(request)
         if reason is not None:
-            log.warning("upgrade refused", extra={"address": peer.address, "reason": reason})
-            return connection.respond(http.HTTPStatus.FORBIDDEN, f"{reason}\n")
-        return None
+            peer = peer_of(connection.remote_address)
+            log.warning("request refused", extra={"address": peer.address, "reason": reason})
+            return refusal(http.HTTPStatus.FORBIDDEN, reason, head=request.method == "HEAD")
+        return None if upgrade else self._site.answer(request)
 
     def _objection(self, headers: Headers) -> str | None:
-        """Why a request is refused; None if it is served."""
+        """Why an upgrade is refused; None if it is served."""
         try:
             origin, host = headers.get("Origin"), headers.get("Host", "")
         except MultipleValuesError:
             return "Origin and Host may come once only"
         if origin is None:
             return None
-        name = _host_name(host)
-        if not (_is_ip_literal(name) or name in self._allowed_hosts):
-            return "unknown Host; the operator can add it to allowed_hosts"
+        if not self._is_known(host):
+            return _UNKNOWN_HOST
         scheme = "https" if self._tls else "http"
         if origin.lower() not in {f"{scheme}://{host.lower()}", *self._allowed_origins}:
             return "foreign Origin; the operator can add it to allowed_origins"
         return None
+
+    def _objection_to_visit(self, request: Request) -> str | None:
+        """Why a page is not shown; None if it is, or is none."""
+        resource = self._site.find(request.path)
+        if resource is None or resource.any_host:
+            return None
+        try:
+            host = request.headers.get("Host", "")
+        except MultipleValuesError:
+            return "Host may come once only"
+        return None if self._is_known(host) else _UNKNOWN_HOST
+
+    def _is_known(self, host: str) -> bool:
+        name = _host_name(host)
+        return _is_ip_literal(name) or name in self._allowed_hosts
 
     async def _serve(self, connection: ServerConnection) -> None:
         peer = peer_of(connection.remote_address)
@@ -148,10 +168,14 @@ class WebSocketListener:
 
 
 class CountedConnection(ServerConnection):
-    """A connection that counts from its first byte, not only once its opening handshake is done."""
+    """A connection that counts from its first byte, not only once its opening handshake is done.
+
+    It refuses other methods than GET and HEAD at once: the library drops requests with a body silently.
+    """
 
     sessions: SessionFactory
     admitted: Peer | None = None
+    begun = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
@@ -163,6 +187,17 @@ class CountedConnection(ServerConnection):
         else:
             # A client can't read an answer before it has sent its request.
             self.loop.call_later(REFUSAL_TIME, self.transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Look at the method before anything else."""
+        method, space, _ = data.partition(b" ")
+        refused = not self.begun and space and method.isalpha() and method.decode("ascii") not in ALLOWED_METHODS
+        self.begun = True
+        if refused:
+            self.transport.write(method_not_allowed().serialize())
+            self.transport.close()
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
@@ -210,6 +245,13 @@ class _WebSocketChannel:
 
     def abort(self) -> None:
         self._connection.transport.abort()
+
+
+_UNKNOWN_HOST = "unknown Host; the operator can add it to allowed_hosts"
+
+
+def _asks_for_upgrade(request: Request) -> bool:
+    return any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))
 
 
 def _host_name(host: str) -> str:

@@ -1,0 +1,158 @@
+/** Fields that tell at themselves what is wrong: on leaving them first, then with each key. */
+
+import { h, icon, uniqueId, fill } from "./dom.js";
+
+/**
+ * @typedef {object} FieldOptions
+ * @property {string} label
+ * @property {string} [name]
+ * @property {string} [type]
+ * @property {string} [value]
+ * @property {string} [autocomplete]
+ * @property {any} [hint]
+ * @property {boolean} [multiline]
+ * @property {Record<string, any>} [attributes]
+ * @property {(value: string) => string} [check] what is wrong, "" for nothing
+ */
+
+export class Field {
+  /** @param {FieldOptions} options */
+  constructor({ label, name, type = "text", value = "", autocomplete = "off", hint = null, multiline = false, attributes = {}, check = () => "" }) {
+    const id = uniqueId();
+    this.rule = check;
+    this.checking = false;
+    this.input = h(multiline ? "textarea" : "input", {
+      id, name: name ?? null, type: multiline ? null : type, autocomplete, value, autocapitalize: "none", spellcheck: "false",
+      "aria-describedby": `${id}-hint ${id}-problem`, ...attributes,
+    });
+    this.problem = h("p", { class: "problem", id: `${id}-problem` });
+    this.label = h("label", { for: id }, label);
+    this.hint = h("div", { class: "hint", id: `${id}-hint` }, hint);
+    this.element = h("div", { class: "field" }, this.label, this.input, this.hint, this.problem);
+    if (!hint) this.hint.hidden = true;
+    this.input.addEventListener("blur", () => {
+      if (this.value !== "") this.check();
+    });
+    this.input.addEventListener("input", () => {
+      if (this.checking) this.check();
+    });
+  }
+
+  get value() {
+    return this.input.value;
+  }
+
+  set value(value) {
+    this.input.value = value;
+  }
+
+  /** Whether the value is all right; says what is not. */
+  check() {
+    this.checking = true;
+    return this.fail(this.rule(this.value));
+  }
+
+  /** Say what is wrong; "" for nothing. @param {string} reason */
+  fail(reason) {
+    if (reason) this.checking = true;
+    const said = this.problem.textContent === reason;
+    if (!said) fill(this.problem, reason ? [icon("danger"), reason] : null);
+    if (reason) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
+    return reason === "";
+  }
+
+  reset() {
+    this.checking = false;
+    this.fail("");
+  }
+}
+
+/** Check all fields and focus the first one that is wrong. @param {...{check: () => boolean, focus?: () => void, input?: HTMLElement}} fields */
+export function checkAll(...fields) {
+  const wrong = fields.filter((field) => !field.check());
+  const first = wrong[0];
+  if (first) (first.focus ? first.focus() : first.input?.focus());
+  return wrong.length === 0;
+}
+
+export const PASSWORD_RULES = /** @type {[string, (password: string) => boolean][]} */ ([
+  ["At least 8 characters", (password) => [...password].length >= 8],
+  ["A lower-case letter a–z", (password) => /[a-z]/.test(password)],
+  ["An upper-case letter A–Z", (password) => /[A-Z]/.test(password)],
+  ["A digit", (password) => /[0-9]/.test(password)],
+]);
+
+const MAX_PASSWORD_BYTES = 1024;
+
+/** A new password, its rules ticked as they are met. @param {string} label @param {string} [name] */
+export function newPasswordField(label, name = "new-password") {
+  const items = PASSWORD_RULES.map(([words]) => h("li", {}, words, h("span", { class: "only-screen-reader" }, " (missing)")));
+  const field = new Field({
+    label, name, type: "password", autocomplete: "new-password",
+    hint: h("ul", { class: "rules" }, items),
+    check: (password) => {
+      if (!password) return "Enter a password.";
+      if (new TextEncoder().encode(password).length > MAX_PASSWORD_BYTES) return `At most ${MAX_PASSWORD_BYTES} bytes.`;
+      return PASSWORD_RULES.every(([, met]) => met(password)) ? "" : "Not all rules are met yet.";
+    },
+  });
+  const tick = () => PASSWORD_RULES.forEach(([, met], index) => {
+    const ok = met(field.value);
+    items[index].classList.toggle("met", ok);
+    items[index].querySelector("span").textContent = ok ? " (met)" : " (missing)";
+  });
+  field.input.addEventListener("input", tick);
+  return Object.assign(field, { clear: () => { field.value = ""; field.reset(); tick(); } });
+}
+
+/** @param {string} value */
+export function usernameProblem(value) {
+  if (!value) return "Enter a username.";
+  if (value.length < 3) return "At least 3 characters.";
+  if (value.length > 254) return "At most 254 characters.";
+  const bad = /[^A-Za-z0-9_.+@-]/u.exec(value);
+  return bad ? `${bad[0] === " " ? "A space" : `“${bad[0]}”`} is not possible here: only A–Z a–z 0–9 _ . + @ -` : "";
+}
+
+/** @param {string} value */
+export function textProblem(value) {
+  if ([...value].length > 255) return "At most 255 characters.";
+  return /[\p{Cc}\u2028\u2029]/u.test(value) ? "Control characters are not possible here." : "";
+}
+
+/** A check box with its label. @param {string} label @param {Record<string, any>} [props] @param {any} [more] */
+export function checkbox(label, props = {}, more = null) {
+  const input = h("input", { type: "checkbox", ...props });
+  return { input, element: h("label", { class: "choice" }, input, h("span", {}, label, more)) };
+}
+
+/** Choose one of several. @param {string} legend @param {[string, string][]} choices value and label @param {string} value @param {(value: string) => void} changed */
+export function radioGroup(legend, choices, value, changed) {
+  const name = uniqueId();
+  /** @type {Map<string, any>} */
+  const inputs = new Map();
+  const labels = choices.map(([key, label]) => {
+    const input = h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => changed(key) });
+    inputs.set(key, input);
+    return h("label", { class: "choice" }, input, h("span", {}, label));
+  });
+  const element = h("fieldset", { class: "group" }, h("legend", {}, legend), h("div", { class: "choices" }, labels));
+  return {
+    element,
+    inputs,
+    get value() {
+      return [...inputs].find(([, input]) => input.checked)?.[0] ?? "";
+    },
+    set value(key) {
+      const input = inputs.get(key);
+      if (input) input.checked = true;
+    },
+  };
+}
+
+/** A status beside buttons: icon, word, colour. @param {HTMLElement} element @param {"ok"|"warn"|"danger"|"wait"|""} kind @param {...any} words */
+export function setStatus(element, kind, ...words) {
+  element.className = `status ${kind === "wait" ? "" : kind}`.trim();
+  fill(element, kind && icon(kind), words);
+}

@@ -1,0 +1,106 @@
+/** Signing in, by password or by the button on the device. */
+
+import { CODES, Lost, Refused } from "../connection.js";
+import { reasonOf } from "../words.js";
+import { alertUser, say } from "../ui/announce.js";
+import { fill, h, icon, note, sender } from "../ui/dom.js";
+import { checkAll, checkbox, Field, setStatus } from "../ui/form.js";
+import { heading } from "./frame.js";
+
+/** @param {import("./frame.js").Context} context @returns {import("./frame.js").View} */
+export function signInView({ session }) {
+  const life = new AbortController();
+  const username = new Field({ label: "Username", name: "username", autocomplete: "username", check: (value) => (value ? "" : "Enter your username.") });
+  const password = new Field({ label: "Password", name: "password", type: "password", autocomplete: "current-password", check: (value) => (value ? "" : "Enter your password.") });
+  const keep = checkbox("Keep me signed in on this browser", { name: "keep" });
+  const button = sender({ type: "submit", class: "primary" }, "Sign in");
+  const status = h("span", { class: "status" });
+  const trouble = h("div");
+  let blockedUntil = 0;
+
+  /** @param {string} text */
+  function tell(text) {
+    fill(trouble, note("danger", h("p", {}, text)));
+    alertUser(text);
+  }
+
+  /** Count down until the next attempt is free. @param {number} seconds */
+  function wait(seconds) {
+    blockedUntil = Date.now() + seconds * 1000;
+    const line = h("p");
+    fill(trouble, note("warn", line));
+    button.disabled = true;
+    const tick = () => {
+      const left = Math.ceil((blockedUntil - Date.now()) / 1000);
+      if (left > 0) {
+        line.textContent = `Too many attempts. Try again in ${left} s.`;
+        return;
+      }
+      clearInterval(timer);
+      button.disabled = false;
+      fill(trouble);
+      say("You can try again.");
+    };
+    const timer = setInterval(tick, 250);
+    life.signal.addEventListener("abort", () => clearInterval(timer));
+    tick();
+    alertUser(line.textContent ?? "");
+  }
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    if (button.disabled || !checkAll(username, password)) return;
+    fill(trouble);
+    setStatus(status, "wait", "Signing in…");
+    try {
+      if (!(await session.signInWith(username.value, password.value, keep.input.checked))) {
+        tell("Wrong username or password.");
+        password.value = "";
+        password.input.focus();
+      }
+    } catch (error) {
+      if (error instanceof Refused && error.code === CODES.attempts) wait(error.data.retryAfter ?? 1);
+      else tell(reasonOf(error));
+    } finally {
+      setStatus(status, "");
+    }
+  }
+
+  const pressed = h("div");
+  const ask = sender({ onclick: press }, "Sign in by the button on the device");
+  const byButton = session.server?.pushButtonAuthAvailable
+    ? h("div", { class: "stack" }, h("p", { class: "muted" }, "Or without a password:"), h("div", {}, ask), pressed)
+    : null;
+
+  async function press() {
+    ask.hidden = true;
+    const cancel = h("button", { type: "button", onclick: () => session.connection.restart() }, "Cancel");
+    fill(pressed, note("info", h("p", {}, icon("wait"), " Press the button on the device."), h("div", {}, cancel)));
+    cancel.focus();
+    say("Press the button on the device.");
+    try {
+      if (await session.waitForButton(keep.input.checked)) return;
+      fill(pressed, note("warn", h("p", {}, "Another device asked after you.")));
+      alertUser("Another device asked after you.");
+    } catch (error) {
+      fill(pressed, error instanceof Lost ? null : note("danger", h("p", {}, reasonOf(error))));
+    }
+    ask.hidden = false;
+    ask.focus();
+  }
+
+  const why = session.lostRace
+    ? note("danger", h("p", {}, "Somebody else has just set up this server. If you don't know who, stop it now."))
+    : session.revoked ? note("warn", h("p", {}, "Your sign-in was revoked. Sign in again.")) : null;
+  if (why) alertUser(why.textContent ?? "");
+
+  return {
+    title: "Sign in",
+    life,
+    element: h("div", { class: "narrow stack" }, heading("Sign in"), why,
+      h("form", { class: "stack", novalidate: true, onsubmit: submit },
+        username.element, password.element, keep.element, trouble, h("div", { class: "row" }, button, status)),
+      byButton),
+  };
+}

@@ -1,0 +1,39 @@
+/** What is said to people: names, times, and what went wrong. */
+
+import { CODES, Lost, Refused } from "./connection.js";
+
+/** The user whom a press of the button makes has no name to sign in with. */
+export const NAMELESS = "Push-button access";
+
+/** @param {string} username */
+export const nameOf = (username) => username || NAMELESS;
+
+/** @param {number} seconds since the epoch */
+export const dateOf = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** @param {number} milliseconds since the epoch */
+export const clockOf = (milliseconds) => new Date(milliseconds).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+const OUTCOMES = /** @type {Record<string, string>} */ ({
+  UserErrorBackendError: "Could not be stored. Nothing changed.",
+  UserErrorInvalidUserId: "The server does not know this username.",
+  UserErrorDuplicateUserId: "This username is taken.",
+  UserErrorBadPassword: "This password does not meet the rules.",
+  UserErrorTokenNotFound: "This device was signed out already.",
+  UserErrorPermissionDenied: "The server does not permit this.",
+  UserErrorInconsistantScopes: "These permissions don't go together.",
+});
+
+/** An outcome in words; "" where all is well. @param {string} error */
+export const outcomeWords = (error) => (error === "UserErrorNoError" ? "" : OUTCOMES[error] ?? error);
+
+/** Why a call failed, in words. @param {unknown} error */
+export function reasonOf(error) {
+  if (error instanceof Lost) return error.message;
+  if (error instanceof Refused) {
+    if (error.code === CODES.internal) return `Server error, ${error.data.reference ?? "without reference"}.`;
+    if (error.data.reason) return `${error.data.reason}.`;
+    return error.message;
+  }
+  return String(error instanceof Error ? error.message : error);
+}
