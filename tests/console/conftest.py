@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -104,8 +105,6 @@ class Visitor:
 
     async def sent(self, method: str) -> list[dict[str, Any]]:
         """The params of all calls of a method so far."""
-        import json  # noqa: PLC0415
-
         calls = [json.loads(frame) for frame in self.frames if frame.startswith('{"jsonrpc":"2.0","id"')]
         return [call["params"] for call in calls if call.get("method") == method]
 
@@ -132,19 +131,27 @@ async def visit() -> AsyncIterator[Visit]:
         visitors: list[Visitor] = []
 
         async def open_console(
-            server: Server | Process, *, width: int = 1280, height: int = 900, path: str = "", host: str = "127.0.0.1", **options: Any
+            server: Server | Process, *, width: int = 1280, height: int = 900, path: str = "", host: str = "127.0.0.1",
+            before: Callable[[Page], Awaitable[None]] | None = None, **options: Any,
         ) -> Visitor:
             context = await chromium.new_context(viewport={"width": width, "height": height}, **options)
             context.set_default_timeout(SOON)
             visitor = Visitor(context, await context.new_page())
             visitors.append(visitor)
+            if before is not None:
+                await before(visitor.page)
             await visitor.page.goto(address(server, host) + path)
             return visitor
 
         yield open_console
         # The server goes with the test; its absence is no complaint.
         await chromium.close()
-        expected = ("ERR_CONNECTION_REFUSED", "Connection closed before receiving a handshake response")
+        expected = (
+            "ERR_CONNECTION_REFUSED",
+            "Connection closed before receiving a handshake response",
+            # Chromium says so of every plain http page that is not on this machine.
+            "The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy",
+        )
         complaints = [
             complaint
             for visitor in visitors

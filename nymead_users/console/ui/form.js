@@ -2,6 +2,16 @@
 
 import { h, icon, uniqueId, fill } from "./dom.js";
 
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => { pressed = false; }, true);
+
+/** Run it when no pointer is down: a message that appears must not move a button away from under it. @param {() => void} work */
+function afterPress(work) {
+  if (pressed) addEventListener("pointerup", () => setTimeout(work), { once: true });
+  else work();
+}
+
 /**
  * @typedef {object} FieldOptions
  * @property {string} label
@@ -30,9 +40,9 @@ export class Field {
     this.hint = h("div", { class: "hint", id: `${id}-hint` }, hint);
     this.element = h("div", { class: "field" }, this.label, this.input, this.hint, this.problem);
     if (!hint) this.hint.hidden = true;
-    this.input.addEventListener("blur", () => {
-      if (this.value !== "") this.check();
-    });
+    this.input.addEventListener("blur", () => afterPress(() => {
+      if (this.value !== "" && !this.input.matches(":focus")) this.check();
+    }));
     this.input.addEventListener("input", () => {
       if (this.checking) this.check();
     });

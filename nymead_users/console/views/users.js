@@ -41,7 +41,7 @@ export function usersView(context, route) {
     h("div", { class: "filters" },
       h("div", { class: "field" }, h("label", { for: searchId }, "Search"), search),
       h("div", { class: "field" }, h("label", { for: roleId }, "Role"), role)),
-    count, news, state, people, more);
+    h("div", { class: "row spread list-head" }, count, news), state, people, more);
   const detail = h("section", { class: "detail stack", "aria-label": "Chosen user" });
   const element = h("div", { class: "split" }, list, detail);
 

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page, expect
+
+from tests.conftest import PASSWORD, Server
+from tests.console.conftest import Visit, Visitor, address
+from tests.console.test_signing_in import is_valid, stored_token
+
+
+async def developer(visit: Visit, server: Server, *, signed_in: bool = True) -> Visitor:
+    visitor = await visit(server)
+    if signed_in:
+        await visitor.sign_in()
+    else:
+        await visitor.sees("Sign in")
+    await visitor.opens("Developer")
+    return visitor
+
+
+async def choose(visitor: Visitor, method: str) -> None:
+    await visitor.page.locator(f'[data-name="{method}"]').click()
+    await expect(visitor.page.get_by_role("heading", name=method)).to_be_visible()
+
+
+async def raw_of(visitor: Visitor) -> str:
+    return await visitor.page.locator("textarea.raw").input_value()
+
+
+async def write(visitor: Visitor, text: str) -> None:
+    await visitor.page.get_by_role("tab", name="Raw").click()
+    await visitor.page.get_by_label("Request as it is sent").fill(text)
+
+
+async def reply(visitor: Visitor) -> Any:
+    """The reply to what was sent last."""
+    shown = visitor.page.get_by_label("Reply", exact=True)
+    await expect(shown).to_be_visible()
+    return json.loads(await shown.inner_text())
+
+
+async def exported(page: Page, folder: Path) -> list[dict[str, Any]]:
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Export").click()
+    path = folder / "log.jsonl"
+    await (await download.value).save_as(path)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def test_27_broken_json_is_told_and_still_sent(home: Server, visit: Visit) -> None:
+    """A broken text is told with line, column and reason; it can be sent, and the server's answer is shown."""
+    visitor = await developer(visit, home, signed_in=False)
+    page = visitor.page
+    for text, told in (
+        ('{"id": 1,\n  "method": "JSONRPC.Hello",}', "Line 2, column 29: a comma must not stand before }."),
+        ("{'id': 1}", "Line 1, column 2: names are in double quotes, not single ones."),
+        ('{"id": 01}', "Line 1, column 8: a number must not begin with 0."),
+        ('{\n"ä😀": "x\n"}', "Line 2, column 9: the string ends before the line does, or write \\n."),
+        ('{"id": 1} x', "Line 1, column 11: nothing more can follow here, found x."),
+        ('{"id": [1, 2}', "Line 1, column 13: expected a comma or ], found }."),
+    ):
+        await write(visitor, text)
+        await expect(page.get_by_text(told, exact=True)).to_be_visible()
+    await expect(page.get_by_text("It can be sent as it is.")).to_be_visible()
+    await page.keyboard.press("Control+Enter")
+    assert (await reply(visitor))["status"] == "error"
+    assert '{"id": [1, 2}' in visitor.frames
+    entry = page.locator(".log-entries details", has_text="error").first
+    await entry.locator("summary").click()
+    await expect(entry.locator("pre")).to_contain_text("Failed to parse JSON data")
+
+
+async def test_28_form_raw_and_dialects_lose_nothing(home: Server, visit: Visit) -> None:
+    """Form and raw text are one request; what only one of them can hold stays, and the dialects differ in the envelope only."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    await choose(visitor, "Users.CreateUser")
+    form = page.get_by_role("tabpanel")
+    await form.get_by_label("username", exact=True).fill("bob")
+    await form.get_by_label("password", exact=True).fill(PASSWORD)
+    email = form.get_by_label("email", exact=True)
+    await form.get_by_label("Send email").check()
+    await form.get_by_label("PermissionScopeControlThings").check()
+    await form.get_by_label("allowedThingIds", exact=True).fill("a\nb")
+    request = json.loads(await raw_of(visitor))
+    assert request["params"] == {
+        "username": "bob",
+        "password": "$PASSWORD",
+        "email": "",
+        "scopes": ["PermissionScopeControlThings"],
+        "allowedThingIds": ["a", "b"],
+    }
+    await form.get_by_label("Send email").uncheck()
+    assert "email" not in json.loads(await raw_of(visitor))["params"]
+    await expect(email).to_have_value("")
+
+    jsonrpc2 = await raw_of(visitor)
+    await page.get_by_label("nymea", exact=True).check()
+    nymea = await raw_of(visitor)
+    assert nymea == jsonrpc2.replace('"jsonrpc": "2.0",\n  ', "")
+    await page.get_by_label("JSON-RPC 2.0").check()
+    assert await raw_of(visitor) == jsonrpc2
+
+    odd = '{ "id" : 12345678901234567890,"method":"Users.CreateUser",\n\t"params":{"username":"\\u0062ob","more":1e400} , "x":[ ] }'
+    await write(visitor, odd)
+    await page.get_by_label("JSON-RPC 2.0").check()
+    assert await raw_of(visitor) == odd.replace("{ ", '{ "jsonrpc": "2.0", ', 1)
+    await page.get_by_label("nymea", exact=True).check()
+    assert await raw_of(visitor) == odd
+    await page.get_by_role("tab", name="Form").click()
+    await expect(page.get_by_text("The form can't hold this: there is no param more.")).to_be_visible()
+    await expect(form.get_by_label("username", exact=True)).to_be_disabled()
+
+    await write(visitor, odd.replace(',"more":1e400', ""))
+    await page.get_by_role("tab", name="Form").click()
+    await expect(form.get_by_label("username", exact=True)).to_have_value("bob")
+    await form.get_by_label("Send displayName").check()
+    assert await raw_of(visitor) == odd.replace(',"more":1e400', ',\n    "displayName": ""')
+
+    for batch in ('[{"jsonrpc":"2.0","id":1,"method":"JSONRPC.Hello"}]',):
+        await write(visitor, batch)
+        await page.get_by_label("nymea", exact=True).check()
+        assert await raw_of(visitor) == batch
+        await expect(page.get_by_label("JSON-RPC 2.0")).to_be_checked()
+
+
+async def test_28b_calls_in_both_dialects(home: Server, visit: Visit) -> None:
+    """A call made by the form works in either dialect, over a connection that the console does not share."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    await choose(visitor, "Users.CreateUser")
+    form = page.get_by_role("tabpanel")
+    await form.get_by_label("username", exact=True).fill("bob")
+    await form.get_by_label("password", exact=True).fill(PASSWORD)
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["result"] == {"error": "UserErrorNoError"}
+    await visitor.button("Disconnect").click()
+    await page.get_by_label("nymea", exact=True).check()
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["params"] == {"error": "UserErrorDuplicateUserId"}
+    await write(visitor, '{"id": 9, "method": "Users.GetUsers", "token": "wrong"}')
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["status"] == "unauthorized"
+    await expect(page.locator("#connection-status")).to_have_text("Connected")
+    await visitor.opens("Users")
+    await expect(page.locator('.people li[data-username="bob"]')).to_be_visible()
+
+
+async def test_29_messages_while_paused_appear_and_the_export_parses(home: Server, visit: Visit, tmp_path: Path) -> None:
+    """Pausing stops the view and not the log; the export is JSON, line by line."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    await page.get_by_label("Show", exact=True).select_option("Notifications")
+    await choose(visitor, "Users.UserAdded")
+    await visitor.button("Listen").click()
+    entries = page.locator(".log-entries details")
+    await expect(page.get_by_text("Own connection open")).to_be_attached()
+    await visitor.button("Pause").click()
+    await home.add_user("bob")
+    await expect(page.get_by_text("paused; ")).to_be_visible()
+    await expect(page.get_by_label("Received").get_by_role("listitem")).to_have_count(2)
+    await expect(entries).to_have_count(0)
+    await visitor.button("Go on").click()
+    await expect(entries).to_have_count(2)
+    await expect(entries.first).to_contain_text("Users.UserAdded")
+    lines = await exported(page, tmp_path)
+    assert {line["connection"] for line in lines} == {"console", "developer"}
+    assert [line["method"] for line in lines].count("Users.UserAdded") == 2
+    replies = [line for line in lines if line["kind"] == "reply"]
+    assert replies
+    assert all(line["ms"] >= 0 and line["id"] for line in replies)
+
+
+async def test_29b_large_messages_are_collapsed_and_copied_whole(home: Server, visit: Visit) -> None:
+    """A message of more than 16 KB shows its beginning; copied it is whole."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    await visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_label("Search the log").fill("rpc.discover")
+    await page.get_by_label("Show", exact=True).select_option("Replies")
+    entry = page.locator(".log-entries details").first
+    await entry.locator("summary").click()
+    code = entry.locator("pre")
+    assert len(await code.inner_text()) < 17_000
+    await entry.get_by_role("button", name="Copy").click()
+    await expect(entry.get_by_role("button", name="Copied")).to_be_visible()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert json.loads(copied)["result"]["openrpc"]
+    await entry.get_by_role("button", name="Show all").click()
+    assert len(await code.inner_text()) > 17_000
+
+
+async def test_30_no_secret_anywhere(home: Server, visit: Visit, tmp_path: Path) -> None:
+    """Neither the log nor its export, the history, the address, a snippet or the network's list shows a secret."""
+    await home.add_user("bob")
+    visitor = await developer(visit, home)
+    page = visitor.page
+    own = await stored_token(page)
+    other = "Sup3rSecret"
+    await choose(visitor, "JSONRPC.Authenticate")
+    form = page.get_by_role("tabpanel")
+    await form.get_by_label("username", exact=True).fill("bob")
+    await form.get_by_label("password", exact=True).fill(PASSWORD)
+    await form.get_by_label("deviceName", exact=True).fill("me")
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["result"]["token"] == "•••"
+    positional = {"jsonrpc": "2.0", "id": 7, "method": "Users.Authenticate", "params": ["bob", other, "x"]}
+    texts = [
+        json.dumps(positional),
+        json.dumps([positional, {"jsonrpc": "2.0", "id": 8, "method": "Users.GetUsers", "params": {"deep": [{"password": other}]}}]),
+        '{"id": 9, "method": "Users.ChangePassword", "params": {"newPassword": "' + other + '", }',
+        "{'password': '" + other + "'}",
+        '{"jsonrpc": "2.0", "params": ["bob", "' + other + '"',
+        '{"pass\\u0077ord": "' + other + '"}',
+        f'{{"note": "{own}"}}',
+        f'{{"note": "{own}"',
+    ]
+    for text in texts:
+        await write(visitor, text)
+        await visitor.button("Send").click()
+        await expect(page.get_by_label("Reply", exact=True)).to_be_visible()
+    # A request's own text is its writer's; everything else hides what is secret.
+    await write(visitor, "{}")
+    await page.get_by_role("tab", name="Snippets").click()
+    for summary in await page.locator(".log-entries summary").all():
+        await summary.click()
+    shown = await page.evaluate("document.body.innerText")
+    export = json.dumps(await exported(page, tmp_path), ensure_ascii=False)
+    kept = await page.evaluate("sessionStorage.getItem('nymead-users.history')")
+    bobs = [
+        json.loads(frame)["result"]["token"] for frame in visitor.frames if '"result":{"success":true,"token"' in frame
+    ]
+    assert len(bobs) >= 2
+    for place in (shown, export, kept, page.url, await page.title(), *visitor.requests):
+        for secret in (own, other, PASSWORD, *bobs):
+            assert secret not in place
+    assert "•••" in shown
+    assert "•••" in export
+    assert "$PASSWORD" in kept
+    origin = urlsplit(address(home)).netloc
+    assert {urlsplit(url).netloc for url in visitor.requests} <= {origin, ""}
+    assert visitor.complaints == []
+
+    await page.reload()
+    await visitor.sees("Developer")
+    await page.get_by_text("History", exact=True).click()
+    await page.get_by_role("button", name="JSONRPC.Authenticate").click()
+    assert json.loads(await raw_of(visitor))["params"]["password"] == "$PASSWORD"
+
+
+async def test_30b_snippets_name_the_token(home: Server, visit: Visit) -> None:
+    """Commands for elsewhere take the token from the environment, and quote what a shell would touch."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    token = await stored_token(page)
+    assert await is_valid(home, token)
+    await choose(visitor, "Users.SetUserInfo")
+    await page.get_by_role("tabpanel").get_by_label("displayName", exact=True).fill("O'Neil $HOME `x`")
+    await page.get_by_role("tab", name="Snippets").click()
+    where = urlsplit(home.url("ws")).netloc
+    for name, contains in (
+        ("nc", "| nc 127.0.0.1 2222"),
+        ("websocat", f"| websocat ws://{where}/"),
+        ("Python", 'token=os.environ["TOKEN"]'),
+    ):
+        code = await page.get_by_label(name, exact=True).inner_text()
+        assert contains in code
+        assert token not in code
+        assert ("$TOKEN" in code) == (name != "Python")
+    python = await page.get_by_label("Python", exact=True).inner_text()
+    compile(python, "snippet", "exec")
+    assert "await client.call(\"Users.SetUserInfo\", {\"displayName\": \"O'Neil $HOME `x`\"})" in python
+
+
+async def test_works_signed_out(server: Server, visit: Visit) -> None:
+    """The contract is public: it can be read and tried before there is a user."""
+    visitor = await visit(server, path="#/developer")
+    await visitor.sees("Developer")
+    await choose(visitor, "JSONRPC.Hello")
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["result"]["initialSetupRequired"] is True
+    await visitor.page.get_by_label("Search methods").fill("authent")
+    await expect(visitor.page.locator(".method-list li")).to_have_count(2)
