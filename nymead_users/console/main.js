@@ -84,6 +84,8 @@ function showNav(route) {
   if (focused) /** @type {HTMLElement | null} */ (byId("nav").querySelector(`a[href="${CSS.escape(focused)}"]`))?.focus();
 }
 
+// The views know where they were; the browser would put them where another one was.
+history.scrollRestoration = "manual";
 addEventListener("hashchange", showView);
 
 session.addEventListener("change", () => {

@@ -131,8 +131,14 @@ async def visit() -> AsyncIterator[Visit]:
         visitors: list[Visitor] = []
 
         async def open_console(
-            server: Server | Process, *, width: int = 1280, height: int = 900, path: str = "", host: str = "127.0.0.1",
-            before: Callable[[Page], Awaitable[None]] | None = None, **options: Any,
+            server: Server | Process,
+            *,
+            width: int = 1280,
+            height: int = 900,
+            path: str = "",
+            host: str = "127.0.0.1",
+            before: Callable[[Page], Awaitable[None]] | None = None,
+            **options: Any,
         ) -> Visitor:
             context = await chromium.new_context(viewport={"width": width, "height": height}, **options)
             context.set_default_timeout(SOON)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.conftest import PASSWORD, Server, SpawnServer, StartServer
+from tests.conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
 from tests.console.conftest import Visit, Visitor
 
 Theme = Literal["light", "dark"]
@@ -15,13 +16,19 @@ Theme = Literal["light", "dark"]
 #: Rules of WCAG 2.2 A and AA and axe's best practices; all that run by themselves.
 AXE = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
 
+MUTE = """() => [...document.querySelectorAll(':is(.status, .note):is(.ok, .warn, .danger), .banner, .problem')]
+    .filter((element) => element.checkVisibility() && element.textContent !== '')
+    .filter((element) => !element.querySelector('svg') || element.textContent.trim() === '')
+    .map((element) => element.outerHTML)"""
+
 OVERFLOWING = """() => {
     const found = [];
-    if (document.scrollingElement.scrollWidth > innerWidth) found.push(`page: ${document.scrollingElement.scrollWidth}`);
+    const { scrollWidth } = document.scrollingElement;
+    if (scrollWidth > innerWidth) found.push(`page: ${scrollWidth}`);
     for (const element of document.querySelectorAll('body *')) {
         if (element.closest('pre, textarea, svg, .only-screen-reader, .skip') || !element.checkVisibility()) continue;
         const box = element.getBoundingClientRect();
-        if (box.right > innerWidth + 1 || box.left < -1) found.push(`${element.tagName}.${element.className}: ${box.left}-${box.right}`);
+        if (box.right > innerWidth + 1 || box.left < -1) found.push(element.outerHTML.slice(0, 200));
     }
     return found;
 }"""
@@ -30,7 +37,9 @@ OVERFLOWING = """() => {
 async def crowded(server: Server) -> None:
     """Users of every kind, some with more in their names than is good for a narrow page."""
     await server.add_user("bob", "ControlThings", allowedThingIds=["6ba7b810-9dad-11d1-80b4-00c04fd430c8"])
-    await server.add_user("carol", "ConfigureThings", "AccessAllThings", "ConfigureRules", displayName="Carol Ann " * 12)
+    await server.add_user(
+        "carol", "ConfigureThings", "AccessAllThings", "ConfigureRules", displayName="Carol Ann " * 12
+    )
     await server.add_user("a-very-long-username-without-any-place-to-break-it@example.org", email="x" * 120)
     await server.login("bob", device="A telephone with a name that goes on and on and on and on")
 
@@ -103,7 +112,7 @@ async def axe(page: Page) -> list[Any]:
 async def test_23_axe_finds_nothing(home: Server, visit: Visit, theme: Theme) -> None:
     """axe-core's rules find nothing in any view, in either theme."""
     await crowded(home)
-    visitor = await visit(home, color_scheme=theme, reduced_motion="reduce")
+    visitor = await visit(home, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
     async for view in Tour(visitor).views():
         assert (view, await axe(visitor.page)) == (view, [])
 
@@ -111,14 +120,14 @@ async def test_23_axe_finds_nothing(home: Server, visit: Visit, theme: Theme) ->
 async def test_23b_axe_finds_nothing_on_a_phone(home: Server, visit: Visit) -> None:
     """Nor on a phone, nor at set-up."""
     await crowded(home)
-    visitor = await visit(home, width=390, height=844, reduced_motion="reduce")
+    visitor = await visit(home, width=390, height=844, reduced_motion="reduce", bypass_csp=True)
     async for view in Tour(visitor).views():
         assert (view, await axe(visitor.page)) == (view, [])
 
 
 async def test_23c_axe_finds_nothing_at_set_up(server: Server, visit: Visit) -> None:
     """Set-up is for everybody too."""
-    visitor = await visit(server)
+    visitor = await visit(server, bypass_csp=True)
     await visitor.sees("Set up this server")
     await visitor.button("Set up and sign in").click()
     assert await axe(visitor.page) == []
@@ -126,12 +135,10 @@ async def test_23c_axe_finds_nothing_at_set_up(server: Server, visit: Visit) -> 
 
 async def test_24_status_needs_no_colour(home: Server, visit: Visit) -> None:
     """Every status has an icon and a word beside its colour."""
+    await crowded(home)
     visitor = await visit(home)
     async for view in Tour(visitor).views():
-        mute = await visitor.page.evaluate("""() => [...document.querySelectorAll('.status.ok, .status.warn, .status.danger, .note.ok, .note.warn, .note.danger, .banner, .problem')]
-            .filter((element) => element.checkVisibility() && element.textContent !== '')
-            .filter((element) => !element.querySelector('svg') || element.textContent.trim() === '')
-            .map((element) => element.outerHTML)""")
+        mute = await visitor.page.evaluate(MUTE)
         assert (view, mute) == (view, [])
         if view == "add":
             await expect(visitor.dialog.locator(".problem svg").first).to_be_visible()
@@ -171,7 +178,10 @@ async def test_26_focus_stays_visible(home: Server, visit: Visit) -> None:
 
     async def shows(locator: Any) -> None:
         await expect(locator).to_be_focused()
-        assert await page.evaluate("document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement).outlineStyle !== 'none'")
+        assert await page.evaluate(
+            "document.activeElement.matches(':focus-visible')"
+            " && getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        )
 
     add = visitor.button("Add user")
     await add.focus()
@@ -228,7 +238,16 @@ async def test_keys(home: Server, visit: Visit) -> None:
     await page.keyboard.press("Escape")
     await page.keyboard.type("ga")
     await visitor.sees("Users")
-    await expect(page.get_by_role("navigation").get_by_role("link", name="Users")).to_have_attribute("aria-current", "page")
+    await expect(page.get_by_role("navigation").get_by_role("link", name="Users")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
+async def scrolled(page: Page, to: int) -> None:
+    """Wait until the page is scrolled there."""
+    async with asyncio.timeout(PATIENCE):
+        while await page.evaluate("Math.round(scrollY)") != to:
+            await page.wait_for_timeout(20)
 
 
 async def test_back_restores_search_and_scroll(home: Server, visit: Visit) -> None:
@@ -240,12 +259,12 @@ async def test_back_restores_search_and_scroll(home: Server, visit: Visit) -> No
     page = visitor.page
     await page.get_by_label("Search").fill("user")
     await page.evaluate("scrollTo(0, 600)")
-    await page.wait_for_function("scrollY === 600")
+    await scrolled(page, 600)
     await page.locator('.people li[data-username="user15"] a').click()
     await expect(page.locator(".detail h1")).to_have_text("user15")
     await page.go_back()
     await expect(page.get_by_label("Search")).to_have_value("user")
-    await page.wait_for_function("scrollY === 600")
+    await scrolled(page, 600)
 
 
 async def test_theme_is_remembered(home: Server, visit: Visit) -> None:
@@ -265,13 +284,21 @@ async def test_theme_is_remembered(home: Server, visit: Visit) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_screenshots(
-    home: Server, start_server: StartServer, tmp_path: Path, visit: Visit, screenshots: Path | None, theme: Theme, width: int
+    home: Server,
+    start_server: StartServer,
+    tmp_path: Path,
+    visit: Visit,
+    screenshots: Path | None,
+    theme: Theme,
+    width: int,
 ) -> None:
     """Pictures of every view, for people to look at: SCREENSHOTS=folder."""
     if screenshots is None:
         pytest.skip("nobody asked for screenshots (SCREENSHOTS=folder)")
     await crowded(home)
-    visitor = await visit(home, width=width, height=844 if width < 720 else 800, color_scheme=theme, reduced_motion="reduce")
+    visitor = await visit(
+        home, width=width, height=844 if width < 720 else 800, color_scheme=theme, reduced_motion="reduce"
+    )
     async for view in Tour(visitor).views():
         dialog = await visitor.page.get_by_role("dialog").count()
         await visitor.page.screenshot(path=screenshots / f"{view}-{theme}-{width}.png", full_page=not dialog)

@@ -7,7 +7,7 @@ from tests.console.conftest import Visit
 
 
 async def test_from_set_up_to_removal(server: Server, visit: Visit) -> None:
-    """A new server is set up, gets a user who is changed, signs in and is removed, seen by two browsers side by side."""
+    """A new server is set up and gets a user, who is changed, signs in in another browser and is removed."""
     one = await visit(server)
     await one.sees("Set up this server")
     await one.set_up()

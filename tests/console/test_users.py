@@ -236,7 +236,7 @@ async def test_15_pasted_uuids(home: Server, visit: Visit) -> None:
     card = visitor.card("Permissions")
     one, two = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b811-9dad-11d1-80b4-00c04fd430c8"
     paste = card.get_by_label("Add things by their ids")
-    await paste.fill(f"{{{one.upper()}}}, lamp\n\"{two}\" {one}; 6ba7b810")
+    await paste.fill(f'{{{one.upper()}}}, lamp\n"{two}" {one}; 6ba7b810')
     await visitor.button("Add", inside=card).click()
     await expect(card.locator(".things code")).to_have_text([one, two])
     await expect(card.get_by_text("These are no ids of a thing: lamp, 6ba7b810")).to_be_visible()

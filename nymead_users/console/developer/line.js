@@ -53,6 +53,16 @@ export class Line extends EventTarget {
     return new Promise((resolve, reject) => {
       socket.addEventListener("open", () => {
         this.traffic.record("developer", "event", "connected");
+        let greeting = this.helloFirst;
+        socket.addEventListener("message", ({ data }) => {
+          this.traffic.record("developer", "in", data);
+          // The answer to our own Hello is nobody's reply.
+          if (greeting && isReplyTo(data, HELLO_ID)) greeting = false;
+          else {
+            this.#learn(data);
+            this.dispatchEvent(new CustomEvent("message", { detail: data }));
+          }
+        });
         if (this.helloFirst) {
           const text = this.#filled(hello(dialect, this.withToken && this.token !== null));
           this.traffic.record("developer", "out", text);
@@ -60,11 +70,6 @@ export class Line extends EventTarget {
         }
         this.#tell();
         resolve(socket);
-      });
-      socket.addEventListener("message", ({ data }) => {
-        this.#learn(data);
-        this.traffic.record("developer", "in", data);
-        this.dispatchEvent(new CustomEvent("message", { detail: data }));
       });
       socket.addEventListener("close", () => {
         this.traffic.record("developer", "event", "connection ended");
@@ -104,8 +109,16 @@ export class Line extends EventTarget {
   }
 }
 
+const HELLO_ID = 0;
+
+/** @param {string} text @param {number} id */
+function isReplyTo(text, id) {
+  const message = JSON.parse(text);
+  return message.id === id && message.method === undefined && message.notification === undefined;
+}
+
 /** @param {import("./envelope.js").Dialect} dialect @param {boolean} withToken */
 function hello(dialect, withToken) {
-  if (dialect === "nymea") return JSON.stringify({ id: 0, method: "JSONRPC.Hello", ...(withToken && { token: "$TOKEN" }) });
-  return JSON.stringify({ jsonrpc: "2.0", id: 0, method: "JSONRPC.Hello", params: withToken ? { token: "$TOKEN" } : {} });
+  if (dialect === "nymea") return JSON.stringify({ id: HELLO_ID, method: "JSONRPC.Hello", ...(withToken && { token: "$TOKEN" }) });
+  return JSON.stringify({ jsonrpc: "2.0", id: HELLO_ID, method: "JSONRPC.Hello", params: withToken ? { token: "$TOKEN" } : {} });
 }

@@ -31,7 +31,7 @@ export class ParamsForm extends EventTarget {
     this.rows = [];
     this.lock = h("div", { role: "status" });
     this.set = h("fieldset", { class: "stack tight" }, h("legend", { class: "only-screen-reader" }, "Params"));
-    this.element = h("div", { class: "stack tight" }, this.lock, this.set);
+    this.element = h("form", { class: "stack tight", novalidate: true, onsubmit: (/** @type {Event} */ event) => event.preventDefault() }, this.lock, this.set);
     this.method = "";
   }
 

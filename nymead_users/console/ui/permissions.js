@@ -59,7 +59,7 @@ export class PermissionsEditor extends EventTarget {
     this.problem = h("p", { class: "problem", id: `${listId}-problem` });
     this.paste = h("textarea", { id: listId, rows: "2", class: "bare mono", autocomplete: "off", spellcheck: "false", "aria-describedby": `${listId}-problem`,
       onpaste: () => queueMicrotask(() => setTimeout(() => this.#take())), oninput: () => this.dispatchEvent(new Event("change")) });
-    this.chooser = h("div", { class: "group" }, h("h4", { class: "label" }, "These things"), this.none, this.list,
+    this.chooser = h("div", { class: "group" }, h("p", { class: "label" }, "These things"), this.none, this.list,
       h("div", { class: "field" }, h("label", { for: listId }, "Add things by their ids"), this.paste, this.problem),
       h("div", {}, h("button", { type: "button", onclick: () => this.#take() }, icon("add"), "Add")));
     this.detail = h("div", { class: "permissions" }, this.reach.element, this.chooser, this.level.element, this.rules.element);

@@ -45,7 +45,7 @@ export function developerView({ session, traffic }) {
       const space = name.split(".")[0];
       spaces.set(space, [...(spaces.get(space) ?? []), name]);
     }
-    fill(list, [...spaces].map(([space, members]) => h("section", { class: "stack tight", "aria-label": space }, h("h3", {}, space),
+    fill(list, [...spaces].map(([space, members]) => h("section", { class: "stack tight", "aria-label": space }, h("h2", {}, space),
       h("ul", {}, members.map((/** @type {string} */ name) => {
         const method = contract.methods.get(name);
         return h("li", {}, h("button", { type: "button", "aria-pressed": String(name === state.chosen), "data-name": name, onclick: () => choose(name) },
@@ -88,7 +88,7 @@ export function developerView({ session, traffic }) {
   const took = h("p", { class: "muted small" });
   const replyPart = h("div", { class: "stack tight", hidden: true }, h("h3", {}, "Reply"), took, reply, h("div", { class: "row" }, copyButton("Copy reply", () => mask(lastReply), reply)));
   const snippetPart = h("div", { class: "stack" });
-  const past = h("details", {}, h("summary", { class: "row" }, "History"), h("div", { class: "stack tight" }));
+  const past = h("details", {}, h("summary", {}, "History"), h("div", { class: "stack tight" }));
   const send = h("button", { type: "button", class: "primary", onclick: transmit }, icon("send"), "Send");
   const head = h("div", { class: "stack tight" });
   const lockNote = h("div");
@@ -228,7 +228,6 @@ export function developerView({ session, traffic }) {
     replyPart.hidden = true;
     try {
       waitingSince = performance.now();
-      expected = read(text).node?.type === "object" ? idOf(text) : undefined;
       await line.send(text);
       say("Sent.");
     } catch (error) {
@@ -236,17 +235,6 @@ export function developerView({ session, traffic }) {
       alertUser(status.textContent ?? "");
     }
   }
-
-  let expected = /** @type {any} */ (undefined);
-
-  /** @param {string} text */
-  const idOf = (text) => {
-    try {
-      return JSON.parse(text).id;
-    } catch {
-      return undefined;
-    }
-  };
 
   line.addEventListener("message", (event) => {
     const text = /** @type {CustomEvent} */ (event).detail;
@@ -256,9 +244,7 @@ export function developerView({ session, traffic }) {
     } catch {
       return;
     }
-    const fits = Array.isArray(message) || (message.method === undefined && message.notification === undefined
-      && (message.id === expected || message.id === null || message.id === -1 || (expected === undefined && message.id !== 0)));
-    if (!fits) return;
+    if (message.method !== undefined || message.notification !== undefined) return;
     lastReply = text;
     reply.textContent = mask(text).trimEnd();
     took.textContent = `After ${Math.round(performance.now() - waitingSince)} ms`;

@@ -209,7 +209,7 @@ export function usersView(context, route) {
     fill(state);
     reindex();
     render();
-    if (route.view === "user") choose(route.username);
+    choose(route.view === "user" ? route.username : null);
     requestAnimationFrame(scrollBack);
   }
 
@@ -258,8 +258,6 @@ export function usersView(context, route) {
     signal.addEventListener("abort", () => clearTimeout(timer));
     if (store.error) fill(state, failedNote("the users", store.error, () => store.load()));
   }
-  if (started && route.view !== "user") choose(null);
-
   return {
     title: "Users",
     element,
@@ -276,7 +274,8 @@ export function usersView(context, route) {
         /** @type {HTMLElement} */ (link ?? listHeading).focus();
         return;
       }
-      /** @type {HTMLElement} */ (username === null ? listHeading : detail.querySelector("h1"))?.focus();
+      // Where one was in the list matters more than seeing its heading.
+      /** @type {HTMLElement} */ (username === null ? listHeading : detail.querySelector("h1"))?.focus({ preventScroll: true });
     },
     search: () => search.focus(),
     add: () => { if (session.may("Users.CreateUser")) add.click(); },
