@@ -315,3 +315,13 @@ async def spawn_server(tmp_path: Path) -> AsyncIterator[SpawnServer]:
     yield spawn
     for process in processes:
         await process.kill()
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Any]:
+    """A function that opens the console in Chromium (``browser.Visit``); skips where that is missing."""
+    # Playwright is slow to import, and only the console's tests have this folder on their path.
+    from browser import visiting  # noqa: PLC0415
+
+    async with visiting() as visit:
+        yield visit

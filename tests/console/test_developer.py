@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from browser import Visit, Visitor, address, is_valid, stored_token
+from conftest import PASSWORD, Server
 from playwright.async_api import Page, expect
-
-from tests.conftest import PASSWORD, Server
-from tests.console.conftest import Visit, Visitor, address
-from tests.console.test_signing_in import is_valid, stored_token
 
 
 async def developer(visit: Visit, server: Server, *, signed_in: bool = True) -> Visitor:
@@ -75,7 +73,7 @@ async def test_27_broken_json_is_told_and_still_sent(home: Server, visit: Visit)
 
 
 async def test_28_form_raw_and_dialects_lose_nothing(home: Server, visit: Visit) -> None:
-    """Form and raw text are one request; what only one of them can hold stays, and the dialects differ in the envelope only."""
+    """Form and raw text are one request: what the form can't hold stays, and a dialect changes the envelope only."""
     visitor = await developer(visit, home)
     page = visitor.page
     await choose(visitor, "Users.CreateUser")
@@ -105,7 +103,10 @@ async def test_28_form_raw_and_dialects_lose_nothing(home: Server, visit: Visit)
     await page.get_by_label("JSON-RPC 2.0").check()
     assert await raw_of(visitor) == jsonrpc2
 
-    odd = '{ "id" : 12345678901234567890,"method":"Users.CreateUser",\n\t"params":{"username":"\\u0062ob","more":1e400} , "x":[ ] }'
+    odd = (
+        '{ "id" : 12345678901234567890,"method":"Users.CreateUser",\n'
+        '\t"params":{"username":"\\u0062ob","more":1e400} , "x":[ ] }'
+    )
     await write(visitor, odd)
     await page.get_by_label("JSON-RPC 2.0").check()
     assert await raw_of(visitor) == odd.replace("{ ", '{ "jsonrpc": "2.0", ', 1)

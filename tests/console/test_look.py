@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from browser import Visit, Visitor
+from conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
 from playwright.async_api import Page, expect
-
-from tests.conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
-from tests.console.conftest import Visit, Visitor
 
 Theme = Literal["light", "dark"]
 
@@ -279,6 +279,13 @@ async def test_theme_is_remembered(home: Server, visit: Visit) -> None:
     assert await page.evaluate(colour) == "rgb(18, 22, 28)"
     await page.reload()
     assert await page.evaluate(colour) == "rgb(18, 22, 28)"
+
+
+@pytest.fixture
+def screenshots() -> Path | None:
+    """Where screenshots go; None where nobody asked for them."""
+    folder = os.environ.get("SCREENSHOTS")
+    return Path(folder) if folder else None
 
 
 @pytest.mark.parametrize("width", [390, 1280])

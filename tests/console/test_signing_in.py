@@ -1,26 +1,12 @@
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 
-from playwright.async_api import Page, expect
-
-from tests.conftest import PASSWORD, Server, SpawnServer, StartServer
-from tests.console.conftest import Visit, Visitor
+from browser import Visit, asks_for_the_button, is_valid, press, stored_token
+from conftest import PASSWORD, Server, SpawnServer, StartServer
+from playwright.async_api import expect
 
 REVOKED = "Your sign-in was revoked. Sign in again."
-
-
-async def stored_token(page: Page) -> str:
-    text = await page.evaluate("sessionStorage.getItem('nymead-users.sign-in')")
-    return str(json.loads(text)["token"])
-
-
-async def is_valid(server: Server, token: str) -> bool:
-    client = await server.client("ws", "jsonrpc2", token=token)
-    hello = await client.call("JSONRPC.Hello", {"token": token})
-    return bool(hello["authenticated"])
 
 
 async def revoke_all(server: Server, username: str) -> None:
@@ -189,23 +175,6 @@ async def test_08_demoted_live(home: Server, visit: Visit) -> None:
     await expect(visitor.page.locator("#assertive")).to_contain_text("Your permissions changed.")
     await operator.call("Users.SetUserScopes", {"username": "carol", "scopes": ["PermissionScopeAdmin"]})
     await expect(links).to_have_text(["Users", "Account", "Developer"])
-
-
-async def press(server: Server) -> bool:
-    """Press the button on the machine."""
-    operator = await server.operator()
-    return bool((await operator.call("Operator.PressButton"))["success"])
-
-
-async def asks_for_the_button(visitor: Visitor) -> None:
-    await visitor.button("Sign in by the button on the device").click()
-    await expect(visitor.text("Press the button on the device.")).to_be_visible()
-    await asyncio.wait_for(_requested(visitor), 10)
-
-
-async def _requested(visitor: Visitor) -> None:
-    while not any("transactionId" in frame for frame in visitor.frames):
-        await visitor.page.wait_for_timeout(20)
 
 
 async def test_20_push_button(start_server: StartServer, visit: Visit) -> None:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
+from browser import Visit
+from conftest import PASSWORD, Server
 from playwright.async_api import expect
-
-from tests.conftest import PASSWORD, Server
-from tests.console.conftest import Visit
 
 
 async def test_from_set_up_to_removal(server: Server, visit: Visit) -> None:

@@ -6,13 +6,12 @@ import re
 from functools import reduce
 
 import pytest
+from browser import Visit, Visitor, asks_for_the_button, is_valid, press
+from conftest import PASSWORD, Server, StartServer
 from playwright.async_api import Page, WebSocketRoute, expect
 
 from nymead_users.client import Unauthorized
 from nymead_users.permissions import SCOPE_NAMES, Scope
-from tests.conftest import PASSWORD, Server, StartServer
-from tests.console.conftest import Visit, Visitor
-from tests.console.test_signing_in import asks_for_the_button, is_valid, press
 
 MANY = 10_000
 LAST = "This is the last administrator. Only the server's command line can make another."

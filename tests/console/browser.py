@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from conftest import PASSWORD, Process, Server
 from playwright.async_api import BrowserContext, Locator, Page, WebSocket, async_playwright, expect
-
-from tests.conftest import PASSWORD, Process, Server
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -118,9 +118,37 @@ def address(server: Server | Process, host: str = "127.0.0.1") -> str:
     return url.replace("127.0.0.1", host) + "/"
 
 
-@pytest.fixture
-async def visit() -> AsyncIterator[Visit]:
-    """A function that opens a console in a browser of its own; all end with the test.
+async def stored_token(page: Page) -> str:
+    text = await page.evaluate("sessionStorage.getItem('nymead-users.sign-in')")
+    return str(json.loads(text)["token"])
+
+
+async def is_valid(server: Server, token: str) -> bool:
+    client = await server.client("ws", "jsonrpc2", token=token)
+    hello = await client.call("JSONRPC.Hello", {"token": token})
+    return bool(hello["authenticated"])
+
+
+async def press(server: Server) -> bool:
+    """Press the button on the machine."""
+    operator = await server.operator()
+    return bool((await operator.call("Operator.PressButton"))["success"])
+
+
+async def asks_for_the_button(visitor: Visitor) -> None:
+    await visitor.button("Sign in by the button on the device").click()
+    await expect(visitor.text("Press the button on the device.")).to_be_visible()
+    await asyncio.wait_for(_requested(visitor), 10)
+
+
+async def _requested(visitor: Visitor) -> None:
+    while not any("transactionId" in frame for frame in visitor.frames):
+        await visitor.page.wait_for_timeout(20)
+
+
+@asynccontextmanager
+async def visiting() -> AsyncIterator[Visit]:
+    """A function that opens a console in a browser of its own; all end with the block.
 
     Whatever a page complained about fails the test, but for what it was told to expect.
     """
@@ -165,10 +193,3 @@ async def visit() -> AsyncIterator[Visit]:
             if not any(known in complaint for known in expected)
         ]
         assert complaints == []
-
-
-@pytest.fixture
-def screenshots() -> Path | None:
-    """Where screenshots go; None where nobody asked for them."""
-    folder = os.environ.get("SCREENSHOTS")
-    return Path(folder) if folder else None

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import PATIENCE, Server, StartServer
 from websockets.asyncio.client import connect
 
 from nymead_users.console import console_site
-from tests.conftest import PATIENCE, Server, StartServer
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
