@@ -26,7 +26,6 @@ from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
-from nymead_users.rpc.openrpc import openrpc
 from nymead_users.rpc.registry import Registry
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.directory import Directory
@@ -169,9 +168,9 @@ class _Sessions:
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)
         public.add(JsonRpcNamespace(users, push_button, server, public))
-        public.add(DiscoveryNamespace(public, __version__))
+        self._discovery = DiscoveryNamespace(public, __version__)
+        public.add(self._discovery)
         operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
-        self._contract = public
         check_returns = settings.log.level == "debug"
         self._public = Dispatcher(public, users, check_returns=check_returns)
         self._operator = Dispatcher(operator, users, check_returns=check_returns)
@@ -189,7 +188,7 @@ class _Sessions:
 
     def site(self) -> Site:
         """The console, with the contract it reads."""
-        return console_site(encode(openrpc(self._contract, __version__)))
+        return console_site(encode(self._discovery.document))
 
 
 def _listener(

@@ -13,7 +13,7 @@ import { fill, h, icon } from "./ui/dom.js";
 import { setStatus } from "./ui/form.js";
 import { installKeys, showHelp } from "./keys.js";
 import { accountView } from "./views/account.js";
-import { developerView } from "./views/developer.js";
+import { developerView, forgetWork } from "./views/developer.js";
 import { deniedView, loadingView } from "./views/frame.js";
 import { setupView } from "./views/setup.js";
 import { signInView } from "./views/signin.js";
@@ -191,7 +191,14 @@ byId("help").addEventListener("click", showHelp);
 byId("sign-out").addEventListener("click", async () => {
   clearDrafts();
   forgetSearch();
-  if (!(await session.signOut())) say("Signed out here. The server could not be told, or you may not remove your own sign-in.");
+  const removed = await session.signOut();
+  // What was typed, sent and looked at is nobody else's business.
+  forgetWork();
+  traffic.clear();
+  shownKey = "";
+  if (location.hash !== "#/developer") location.hash = "#/";
+  showView();
+  if (!removed) say("Signed out here. The server could not be told, or you may not remove your own sign-in.");
 });
 
 // Theme

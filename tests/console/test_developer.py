@@ -293,3 +293,50 @@ async def test_works_signed_out(server: Server, visit: Visit) -> None:
     assert (await reply(visitor))["result"]["initialSetupRequired"] is True
     await visitor.page.get_by_label("Search methods").fill("authent")
     await expect(visitor.page.locator(".method-list li")).to_have_count(2)
+
+
+async def test_signing_out_leaves_nothing(home: Server, visit: Visit) -> None:
+    """Whoever signs in next in this tab finds neither requests nor traffic of the one before."""
+    visitor = await developer(visit, home)
+    page = visitor.page
+    await choose(visitor, "Users.SetUserInfo")
+    await page.get_by_role("tabpanel").get_by_label("email", exact=True).fill("me@example.org")
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["result"] == {"error": "UserErrorNoError"}
+    await visitor.button("Sign out").click()
+    await expect(page.locator("#sign-out")).to_be_hidden()
+    assert "me@example.org" not in await raw_of(visitor)
+    await page.get_by_label("Search the log").fill("me@example.org")
+    await expect(page.locator(".log-entries details")).to_have_count(0)
+
+
+async def test_scanner_agrees_with_the_browser(home: Server, visit: Visit) -> None:
+    """What the scanner takes for JSON is what the browser takes for it, whatever is done to a text."""
+    visitor = await visit(home)
+    await visitor.sees("Sign in")
+    folder = await visitor.page.evaluate("document.querySelector('script').src.replace(/main.js$/, '')")
+    different = await visitor.page.evaluate(
+        """async (folder) => {
+            const { scan, compact } = await import(`${folder}scanner.js`);
+            const seed = '{"a": [1, -0.5e+3, true, null, "x\\u00e9\\n"], "b": {"": false}, "c": []}';
+            const bits = ['', '"', "'", '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', '\\', '\n', 'tru', ' ', '\u0001', 'é'];
+            const different = [];
+            const check = (text) => {
+                let value;
+                try { value = JSON.parse(text); } catch { value = undefined; }
+                const { node, problem } = scan(text);
+                if ((node === null) !== (value === undefined)) different.push(text);
+                if (node && JSON.stringify(JSON.parse(compact(text, node))) !== JSON.stringify(value)) different.push(text);
+                if (problem && !(problem.line >= 1 && problem.column >= 1 && problem.reason)) different.push(text);
+            };
+            for (let at = 0; at <= seed.length; at += 1) {
+                for (const bit of bits) {
+                    for (const cut of [0, 1, 2]) check(seed.slice(0, at) + bit + seed.slice(at + cut));
+                }
+                check(seed.slice(0, at));
+            }
+            return different;
+        }""",
+        folder,
+    )
+    assert different == []

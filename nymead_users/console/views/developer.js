@@ -18,6 +18,12 @@ import { heading } from "./frame.js";
 /** It outlives the view: what was written stays, and so does the connection. @type {{line: Line, text: string, dialect: import("../developer/envelope.js").Dialect, chosen: string, lastId: number, listening: Set<string>} | null} */
 let work = null;
 
+/** Leave nothing of it to whoever signs in next. */
+export function forgetWork() {
+  work?.line.close();
+  work = null;
+}
+
 /** @param {import("./frame.js").Context} context @returns {import("./frame.js").View} */
 export function developerView({ session, traffic }) {
   const life = new AbortController();

@@ -44,9 +44,10 @@ class DiscoveryNamespace(Namespace):
     @method("discover", access=Access.PUBLIC, during_setup=True)
     async def discover(self, caller: Caller, params: NoParams) -> OpenRpcDocument:  # noqa: ARG002
         """Describe the API as an OpenRPC document."""
-        return self._document
+        return self.document
 
     @cached_property
-    def _document(self) -> OpenRpcDocument:
+    def document(self) -> OpenRpcDocument:
+        """The contract, with examples."""
         examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
         return with_examples(openrpc(self._registry, self._version), examples)  # type: ignore[return-value]
