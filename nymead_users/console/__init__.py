@@ -22,6 +22,9 @@ CONTENT_TYPES = {
 #: The start page names its assets by this prefix; it is replaced by the one with the hash.
 _ASSETS = b'"assets/'
 
+#: Where the start page lists the modules, so that a browser need not find them one import after the other.
+_MODULES = b"<!-- modules -->"
+
 
 def console_site(contract: bytes) -> Site:
     """The console's files, with the contract (an OpenRPC document) and a sign of life beside them."""
@@ -34,7 +37,11 @@ def console_site(contract: bytes) -> Site:
     found = {
         f"/{folder}/{name}": Resource(content, _content_type(name), immutable=True) for name, content in files.items()
     }
-    page = Resource(start.replace(_ASSETS, f'"{folder}/'.encode()), CONTENT_TYPES[".html"])
+    modules = "".join(
+        f'<link rel="modulepreload" href="assets/{name}">' for name in sorted(files) if name.endswith(".js")
+    )
+    start = start.replace(_MODULES, modules.encode()).replace(_ASSETS, f'"{folder}/'.encode())
+    page = Resource(start, CONTENT_TYPES[".html"])
     return Site(
         {
             **found,

@@ -316,17 +316,18 @@ async def test_scanner_agrees_with_the_browser(home: Server, visit: Visit) -> No
     await visitor.sees("Sign in")
     folder = await visitor.page.evaluate("document.querySelector('script').src.replace(/main.js$/, '')")
     different = await visitor.page.evaluate(
-        """async (folder) => {
+        r"""async (folder) => {
             const { scan, compact } = await import(`${folder}scanner.js`);
             const seed = '{"a": [1, -0.5e+3, true, null, "x\\u00e9\\n"], "b": {"": false}, "c": []}';
-            const bits = ['', '"', "'", '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', '\\', '\n', 'tru', ' ', '\u0001', 'é'];
+            const bits = ['', ...`"'{}[],:0-.e é\\\n\u0001`, 'tru'];
             const different = [];
             const check = (text) => {
                 let value;
                 try { value = JSON.parse(text); } catch { value = undefined; }
                 const { node, problem } = scan(text);
                 if ((node === null) !== (value === undefined)) different.push(text);
-                if (node && JSON.stringify(JSON.parse(compact(text, node))) !== JSON.stringify(value)) different.push(text);
+                const same = () => JSON.stringify(JSON.parse(compact(text, node))) === JSON.stringify(value);
+                if (node && !same()) different.push(text);
                 if (problem && !(problem.line >= 1 && problem.column >= 1 && problem.reason)) different.push(text);
             };
             for (let at = 0; at <= seed.length; at += 1) {
