@@ -5,10 +5,14 @@ import { h } from "./dom.js";
 
 const TINTED = 4000;
 
-/** Show that something was changed elsewhere. @param {Element} element */
-export function tint(element) {
+/** Show that something was changed elsewhere, by a colour and a word. @param {Element} element @param {"changed" | "new"} [word] */
+export function tint(element, word = "changed") {
   element.classList.add("tinted");
-  setTimeout(() => element.classList.remove("tinted"), TINTED);
+  element.setAttribute("data-news", word);
+  setTimeout(() => {
+    element.classList.remove("tinted");
+    element.removeAttribute("data-news");
+  }, TINTED);
 }
 
 /**

@@ -132,7 +132,7 @@ export function usersView(context, route) {
     render();
     for (const username of fresh) {
       const link = rows.get(username)?.firstElementChild;
-      if (link) tint(link);
+      if (link) tint(link, "new");
     }
     if (focused) /** @type {HTMLElement | undefined} */ (rows.get(fresh[0])?.firstElementChild ?? undefined)?.focus();
   }
@@ -159,7 +159,7 @@ export function usersView(context, route) {
     render();
     tellNews();
     const link = rows.get(user.username)?.firstElementChild;
-    if (link) tint(link);
+    if (link) tint(link, "new");
   });
 
   on("changed", (user) => {
