@@ -120,7 +120,9 @@ class WebSocketListener:
         reason = self._objection(request.headers) if upgrade else self._objection_to_visit(request)
         if reason is not None:
             peer = peer_of(connection.remote_address)
-            log.warning("request refused", extra={"address": peer.address, "reason": reason})
+            log.warning(
+                "upgrade refused" if upgrade else "visit refused", extra={"address": peer.address, "reason": reason}
+            )
             return refusal(http.HTTPStatus.FORBIDDEN, reason, head=request.method == "HEAD")
         return None if upgrade else self._site.answer(request)
 
