@@ -90,6 +90,7 @@ export class Session extends EventTarget {
 
   #lost() {
     this.lostRace = true;
+    this.state = "signed-out";
     this.dispatchEvent(new Event("change"));
     return "lost";
   }

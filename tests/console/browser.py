@@ -135,8 +135,8 @@ async def press(server: Server) -> bool:
     return bool((await operator.call("Operator.PressButton"))["success"])
 
 
-async def asks_for_the_button(visitor: Visitor) -> None:
-    await visitor.button("Sign in by the button on the device").click()
+async def asks_for_the_button(visitor: Visitor, words: str = "Sign in by the button on the device") -> None:
+    await visitor.button(words).click()
     await expect(visitor.text("Press the button on the device.")).to_be_visible()
     await asyncio.wait_for(_requested(visitor), 10)
 

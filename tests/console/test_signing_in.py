@@ -198,6 +198,19 @@ async def test_20_push_button(start_server: StartServer, visit: Visit) -> None:
     await one.sees("Sign in")
 
 
+async def test_20b_the_button_sets_up(start_server: StartServer, visit: Visit) -> None:
+    """A new server can be set up by its button; who stood before the form then reads that they were too late."""
+    server = await start_server(push_button=True)
+    one, other = await visit(server), await visit(server)
+    await other.sees("Set up this server")
+    await asks_for_the_button(one, "Set up by the button on the device")
+    assert await press(server)
+    await one.sees("Users")
+    await expect(one.page.locator("#who")).to_have_text("Push-button access")
+    await other.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(other.text("Somebody else has just set up this server.")).to_be_visible()
+
+
 async def expect_nobody_waits(server: Server) -> None:
     assert not await press(server)
 

@@ -157,6 +157,42 @@ async def test_12_edits_of_other_fields_survive(home: Server, visit: Visit) -> N
     assert (await user_of(home, "bob"))["displayName"] == ""
 
 
+@pytest.mark.parametrize(("arrives", "outcome"), [(True, "Saved"), (False, "Not saved")])
+async def test_12b_a_connection_lost_while_saving(home: Server, visit: Visit, arrives: bool, outcome: str) -> None:
+    """Where the connection ends between a change and its reply, what is stored is read again and said."""
+
+    def lose(client: WebSocketRoute) -> None:
+        server = client.connect_to_server()
+
+        async def forward(message: str | bytes) -> None:
+            is_change = json.loads(message)["method"] == "Users.SetUserInfo"
+            if not is_change or arrives:
+                server.send(message)
+            if is_change and not arrives:
+                await client.close()
+
+        async def answer(message: str | bytes) -> None:
+            if json.loads(message).get("method") == "Users.UserChanged":
+                await client.close()
+            else:
+                client.send(message)
+
+        client.on_message(forward)
+        server.on_message(answer)
+
+    async def lossy(page: Page) -> None:
+        await page.route_web_socket(re.compile("^ws:"), lose)
+
+    visitor = await visit(home, before=lossy)
+    await visitor.sign_in()
+    await visitor.opens_user("admin")
+    details = visitor.card("Details")
+    await details.get_by_label("Name").fill("Ada")
+    await visitor.button("Save", inside=details).click()
+    await expect(details.get_by_text(outcome, exact=True)).to_be_visible()
+    await expect(details.get_by_label("Name")).to_have_value("Ada")
+
+
 async def test_13_the_twelve_sets_and_nothing_else(home: Server, visit: Visit) -> None:
     """Whatever one clicks, exactly the twelve sets that make sense come out."""
     await home.add_user("bob")

@@ -2,6 +2,7 @@
 
 import { reasonOf, outcomeWords } from "../words.js";
 import { alertUser } from "../ui/announce.js";
+import { buttonSignIn } from "../ui/button-sign-in.js";
 import { fill, h, note, sender } from "../ui/dom.js";
 import { checkAll, Field, newPasswordField, setStatus, textProblem, usernameProblem } from "../ui/form.js";
 import { heading } from "./frame.js";
@@ -43,6 +44,7 @@ export function setupView({ session }) {
     title: "Set-up",
     life: new AbortController(),
     element: h("div", { class: "narrow stack" }, heading("Set up this server"),
-      h("p", { class: "muted" }, "Nobody uses it yet. The first user is its administrator and may do everything."), form),
+      h("p", { class: "muted" }, "Nobody uses it yet. The first user is its administrator and may do everything."), form,
+      buttonSignIn(session, { words: "Set up by the button on the device" })),
   };
 }

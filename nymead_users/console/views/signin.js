@@ -1,9 +1,10 @@
 /** Signing in, by password or by the button on the device. */
 
-import { CODES, Lost, Refused } from "../connection.js";
+import { CODES, Refused } from "../connection.js";
 import { reasonOf } from "../words.js";
 import { alertUser, say } from "../ui/announce.js";
-import { fill, h, icon, note, sender } from "../ui/dom.js";
+import { buttonSignIn } from "../ui/button-sign-in.js";
+import { fill, h, note, sender } from "../ui/dom.js";
 import { checkAll, checkbox, Field, setStatus } from "../ui/form.js";
 import { heading } from "./frame.js";
 
@@ -67,29 +68,6 @@ export function signInView({ session }) {
     }
   }
 
-  const pressed = h("div");
-  const ask = sender({ onclick: press }, "Sign in by the button on the device");
-  const byButton = session.server?.pushButtonAuthAvailable
-    ? h("div", { class: "stack" }, h("p", { class: "muted" }, "Or without a password:"), h("div", {}, ask), pressed)
-    : null;
-
-  async function press() {
-    ask.hidden = true;
-    const cancel = h("button", { type: "button", onclick: () => session.connection.restart() }, "Cancel");
-    fill(pressed, note("info", h("p", {}, icon("wait"), " Press the button on the device."), h("div", {}, cancel)));
-    cancel.focus();
-    say("Press the button on the device.");
-    try {
-      if (await session.waitForButton(keep.input.checked)) return;
-      fill(pressed, note("warn", h("p", {}, "Another device asked after you.")));
-      alertUser("Another device asked after you.");
-    } catch (error) {
-      fill(pressed, error instanceof Lost ? null : note("danger", h("p", {}, reasonOf(error))));
-    }
-    ask.hidden = false;
-    ask.focus();
-  }
-
   const why = session.lostRace
     ? note("danger", h("p", {}, "Somebody else has just set up this server. If you don't know who, stop it now."))
     : session.revoked ? note("warn", h("p", {}, "Your sign-in was revoked. Sign in again.")) : null;
@@ -101,6 +79,6 @@ export function signInView({ session }) {
     element: h("div", { class: "narrow stack" }, heading("Sign in"), why,
       h("form", { class: "stack", novalidate: true, onsubmit: submit },
         username.element, password.element, keep.element, trouble, h("div", { class: "row" }, button, status)),
-      byButton),
+      buttonSignIn(session, { words: "Sign in by the button on the device", keep: () => keep.input.checked })),
   };
 }
