@@ -102,6 +102,7 @@ WORDS = {
         "String": "Text.",
         "Bool": "`true` or `false`.",
         "Int": "A whole number.",
+        "Uint": "A whole number, never negative.",
         "Double": "A number.",
         "Uuid": "A uuid as text. Taken with and without braces, sent without.",
         "Variant": "Any JSON value.",
@@ -179,6 +180,7 @@ WORDS = {
         "String": "Du texte.",
         "Bool": "`true` ou `false`.",
         "Int": "Un nombre entier.",
+        "Uint": "Un nombre entier, jamais négatif.",
         "Double": "Un nombre.",
         "Uuid": "Un uuid en texte. Accepté avec ou sans accolades, envoyé sans.",
         "Variant": "Une valeur JSON quelconque.",
@@ -189,7 +191,7 @@ WORDS = {
     },
 }
 
-BASIC = ("String", "Bool", "Int", "Double", "Uuid", "Variant", "Object")
+BASIC = ("String", "Bool", "Int", "Uint", "Double", "Uuid", "Variant", "Object")
 
 
 def main() -> int:

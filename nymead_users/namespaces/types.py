@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
+from annotated_types import Ge
 from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -66,6 +67,9 @@ def _uuid(value: Any) -> UUID:
 #: A uuid, taken with and without braces, sent without.
 Uuid = Annotated[UUID, BeforeValidator(_uuid)]
 
+#: A whole number that is never negative.
+Uint = Annotated[int, Ge(0)]
+
 #: A text for people.
 Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(check_text)]
 
@@ -114,7 +118,7 @@ class TokenInfo(TypedDict):
 
     id: Annotated[Uuid, Field(description="What RemoveToken takes.")]
     username: Annotated[str, Field(description="Whose token it is.")]
-    creationTime: Annotated[int, Field(description="When it was made, in seconds since the epoch, UTC.")]
+    creationTime: Annotated[Uint, Field(description="When it was made, in seconds since the epoch, UTC.")]
     deviceName: Annotated[str, Field(description="The device that asked for it, in its own words.")]
 
 

@@ -20,8 +20,15 @@ def scope_name(scope: Scope) -> str:
 
 
 def introspect(registry: Registry) -> dict[str, Any]:
-    """Methods, notifications, types, enums and flags; keys ``o:`` optional, ``d:`` deprecated, ``$ref:`` named."""
+    """Methods, notifications, types, enums and flags in nymea's notation.
+
+    Keys are marked ``o:`` optional, ``r:`` read-only, ``d:`` deprecated; ``$ref:`` is a named type. The members of a
+    type are read-only where no method takes it: the server tells it, nobody sets it.
+    """
     named: dict[str, Any] = {}
+    for method in registry.methods():
+        members(method.params, named)
+    settable = frozenset(named)
     methods = {
         method.name: {
             "description": method.description,
@@ -46,7 +53,7 @@ def introspect(registry: Registry) -> dict[str, Any]:
         "flags": {},
     }
     for name, declared in sorted(named.items()):
-        contract[_kind(declared)][name] = _definition(declared)
+        contract[_kind(declared)][name] = _definition(declared, read_only=name not in settable)
     return contract
 
 
@@ -58,10 +65,10 @@ def _kind(declared: Any) -> str:
     return "types" if is_typeddict(declared) else "enums"
 
 
-def _definition(declared: Any) -> Any:
+def _definition(declared: Any, *, read_only: bool) -> Any:
     if isinstance(declared, TypeAliasType):
         return notation(declared.__value__, {})
     if is_typeddict(declared):
-        return members(declared, {})
+        return {f"r:{name}" if read_only else name: kind for name, kind in members(declared, {}).items()}
     enum: type[StrEnum] = declared
     return [value.value for value in enum]

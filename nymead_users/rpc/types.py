@@ -10,6 +10,7 @@ from functools import cache
 from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin
 from uuid import UUID
 
+from annotated_types import Ge
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, get_type_hints, is_typeddict
@@ -99,7 +100,8 @@ def notation(annotation: Any, named: dict[str, Any]) -> Any:
         return f"$ref:{annotation.__name__}"
     origin = _origin(annotation)
     if origin is Annotated:
-        return notation(get_args(annotation)[0], named)
+        base, *constraints = get_args(annotation)
+        return "Uint" if base is int and Ge(0) in constraints else notation(base, named)
     if origin is list:
         return [notation(get_args(annotation)[0], named)]
     if annotation in _BASIC:
