@@ -210,16 +210,20 @@ async def test_introspect_declares_types(contract: dict[str, Any]) -> None:
     assert contract["flags"] == {"PermissionScopes": ["$ref:PermissionScope"]}
     types = contract["types"]
     assert types["UserInfo"] == {
-        "username": "String",
-        "email": "String",
-        "displayName": "String",
-        "scopes": "$ref:PermissionScopes",
-        "allowedThingIds": ["Uuid"],
+        "r:username": "String",
+        "r:email": "String",
+        "r:displayName": "String",
+        "r:scopes": "$ref:PermissionScopes",
+        "r:allowedThingIds": ["Uuid"],
     }
     assert types["UserInfoList"] == ["$ref:UserInfo"]
     assert types["TokenInfoList"] == ["$ref:TokenInfo"]
-    assert set(types["TokenInfo"]) == {"id", "username", "creationTime", "deviceName"}
-    assert types["TokenInfo"]["id"] == "Uuid"
+    assert types["TokenInfo"] == {
+        "r:id": "Uuid",
+        "r:username": "String",
+        "r:creationTime": "Uint",
+        "r:deviceName": "String",
+    }
 
 
 async def test_introspect_is_complete(contract: dict[str, Any]) -> None:
@@ -237,12 +241,12 @@ async def test_introspect_is_complete(contract: dict[str, Any]) -> None:
 
 
 async def test_introspect_marks_keys(contract: dict[str, Any]) -> None:
-    """Keys are marked with d: and o:, in this order, and nothing else; without marks they are unique."""
+    """Keys are marked with r:, d: and o:, in this order, and nothing else; without marks they are unique."""
     declared = [method[part] for method in contract["methods"].values() for part in ("params", "returns")]
     declared += [notification["params"] for notification in contract["notifications"].values()]
     declared += [members for members in contract["types"].values() if isinstance(members, dict)]
     for members in declared:
-        assert all(re.fullmatch(r"(d:)?(o:)?[A-Za-z]+( [a-z]+)?", key) for key in members), members
+        assert all(re.fullmatch(r"(r:)?(d:)?(o:)?[A-Za-z]+( [a-z]+)?", key) for key in members), members
         assert len({bare(key) for key in members}) == len(members)
 
 
