@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, SpawnServer, StartServer
+from conftest import PATIENCE, Server, SpawnServer, StartServer
 from pages import DOCS, PAGES, Block, blocks, name, steady
 from terminal import TALKING, Talk, Terminal, typed
 
@@ -134,6 +135,40 @@ async def test_pages_do_as_printed(sit_down: SitDown, page: Path, tool: str) -> 
     reader = Reader(await sit_down(page), tool)
     for block in blocks(page):
         await reader.follow(block)
+
+
+async def test_openssl_shows_the_fingerprint_that_the_server_prints(sit_down: SitDown) -> None:
+    """The command that the page on TLS prints shows what the server has said at its start."""
+    page = DOCS / "operate" / "tls.md"
+    terminal = await sit_down(page)
+    (command,) = [typed(line) for block in blocks(page) for line in block.lines if "-fingerprint" in line]
+    shown = await terminal.run(command)
+    (printed,) = [line for line in terminal.server.output if "fingerprint" in line]
+    assert shown.strip().rpartition("=")[2] == printed.rpartition(" ")[2]
+
+
+async def test_the_program_that_waits_for_notifications_prints_them(start_server: StartServer, tmp_path: Path) -> None:
+    """The program on the page about notifications prints each that comes once it has asked for them."""
+    (script,) = [block for block in blocks(DOCS / "guides" / "notifications.md") if block.language == "python"]
+    server = await start_server()
+    await server.set_up(**ALICE)
+    file = tmp_path / "display.py"
+    file.write_text(script.text.replace("4444", server.url("ws").rpartition(":")[2]))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-u", file, stdout=pipe)
+    assert process.stdout is not None
+    try:
+        heard = asyncio.ensure_future(process.stdout.readline())
+        async with asyncio.timeout(PATIENCE):
+            for number in itertools.count():
+                # It does not say when it has asked.
+                await server.add_user(f"guest{number}")
+                if (await asyncio.wait([heard], timeout=0.2))[0]:
+                    break
+        assert heard.result().startswith(b"Users.UserAdded {'userInfo': {'username': 'guest")
+    finally:
+        process.kill()
+        await process.communicate()
 
 
 async def test_the_notification_in_nymeas_dialect_is_as_printed(start_server: StartServer) -> None:
