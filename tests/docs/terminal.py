@@ -141,6 +141,8 @@ class Terminal:
     async def run(self, command: str) -> str:
         """What a command prints; it must succeed. Passwords are typed when it asks."""
         _require(command)
+        # Nothing outside of the test's folder may be touched.
+        assert all(word.startswith(tuple(self._places)) for word in shlex.split(command) if word.startswith("/"))
         process = await asyncio.create_subprocess_shell(
             self.fill(command),
             stdin=asyncio.subprocess.PIPE,
