@@ -119,9 +119,10 @@ class Listener(Table):
 
     url: Annotated[str, AfterValidator(_url)] = Field(
         description="Where to listen: `nymea://host:port` (TCP), `nymeas://` (TCP with TLS), `ws://`"
-        " (WebSocket), `wss://` (WebSocket with TLS) or `unix:///absolute/path`. The host is"
-        " an address of this machine; `0.0.0.0` and `[::]` mean all of them. The port defaults"
-        " to 2222, on WebSocket to 4444; with port 0 the system picks a free one."
+        " (WebSocket, and the console for browsers), `wss://` (the same with TLS) or"
+        " `unix:///absolute/path`. The host is an address of this machine; `0.0.0.0` and `[::]`"
+        " mean all of them. The port defaults to 2222, on WebSocket to 4444; with port 0 the system"
+        " picks a free one."
     )
     authentication: bool = Field(
         default=True,
@@ -335,9 +336,9 @@ class Settings(BaseSettings):
     )
     allowed_hosts: HostNames = Field(
         default=(),
-        description="Host names, without port, under which WebSocket clients may address the server, such"
-        " as the public name of a reverse proxy. IP addresses, localhost and the machine's own"
-        " name always work.",
+        description="Host names, without port, under which browsers may address the server, for the"
+        " console's pages and for WebSocket, such as the public name of a reverse proxy. IP addresses,"
+        " localhost and the machine's own name always work.",
     )
     server_name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_server_name)] = Field(
         default="nymea",

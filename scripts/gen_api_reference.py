@@ -21,9 +21,11 @@ SCHEMA = ROOT / "schema"
 #: The dialects' keys in examples.json and their names for readers.
 DIALECTS = {"nymea": "nymea", "jsonrpc2": "JSON-RPC 2.0"}
 
-#: A scope's badge: its words and its CSS class.
+#: The badge of a method that needs no scope, by its access, and that of a scope: its word and its CSS class.
 BADGES = {
-    "PermissionScopeNone": ("PUBLIC", "perm-none"),
+    "public": ("PUBLIC", "perm-none"),
+    "setup": ("SET-UP", "perm-none"),
+    "token": ("SIGNED IN", "perm-none"),
     "PermissionScopeControlThings": ("CONTROL", "perm-control"),
     "PermissionScopeAccessAllThings": ("CONTROL", "perm-control"),
     "PermissionScopeExecuteRules": ("CONTROL", "perm-control"),
@@ -40,7 +42,9 @@ WORDS = {
         " `JSONRPC.Introspect` in nymea's notation, `rpc.discover` as an OpenRPC document. The examples were"
         " recorded from a running server; uuids, times and tokens were replaced.",
         "badges": "The badge of a method says what the caller must be allowed to do.",
-        "PUBLIC": "Signed in, or nothing at all: the method's page says which",
+        "PUBLIC": "Nothing: anybody who can connect may call it",
+        "SET-UP": "Nothing, while there is no user",
+        "SIGNED IN": "Nothing but to be signed in",
         "CONTROL": "To control things or to execute rules",
         "CONFIGURE": "To configure things or rules",
         "ADMIN": "Everything: an administrator",
@@ -75,9 +79,9 @@ WORDS = {
         "request": "Request",
         "reply": "Reply",
         "shortened": "The reply is shortened to one entry of each kind.",
-        "token": "Signed in",
-        "public": "Public",
-        "setup": "Public, while there is no user",
+        "token": "Every user who is signed in",
+        "public": "Anybody",
+        "setup": "Anybody, while there is no user",
         "with": "With",
         "types": "Types",
         "types_about": "The names that params and returns refer to. A type with `[]` behind it is a list.",
@@ -118,7 +122,9 @@ WORDS = {
         " ont été enregistrés sur un serveur réel ; uuids, dates et jetons ont été remplacés. Les descriptions sont"
         " en anglais, comme dans le contrat.",
         "badges": "Le badge d'une méthode dit ce que l'appelant doit avoir le droit de faire.",
-        "PUBLIC": "Être connecté, ou rien du tout : la page de la méthode le précise",
+        "PUBLIC": "Rien : quiconque peut se connecter au serveur peut l'appeler",
+        "SET-UP": "Rien, tant qu'il n'y a aucun utilisateur",
+        "SIGNED IN": "Rien, sinon être un utilisateur connecté",
         "CONTROL": "Commander des objets ou exécuter des règles",
         "CONFIGURE": "Configurer des objets ou des règles",
         "ADMIN": "Tout : un administrateur",
@@ -153,9 +159,9 @@ WORDS = {
         "request": "Requête",
         "reply": "Réponse",
         "shortened": "La réponse est réduite à une entrée de chaque sorte.",
-        "token": "Utilisateur connecté",
-        "public": "Public",
-        "setup": "Public, tant qu'il n'y a aucun utilisateur",
+        "token": "Tout utilisateur connecté",
+        "public": "Tout le monde",
+        "setup": "Tout le monde, tant qu'il n'y a aucun utilisateur",
         "with": "Avec",
         "types": "Types",
         "types_about": "Les noms auxquels renvoient paramètres et retours. Un type suivi de `[]` est une liste.",
@@ -372,12 +378,16 @@ class Reference:
             [
                 (
                     _link(name, f"{page}#{name}"),
-                    _badge(*BADGES[declared["permissionScope"]]),
+                    self._badge(name),
                     _first_sentence(declared["description"]),
                 )
                 for name, declared in _of(namespace, self._contract["methods"]).items()
             ],
         )
+
+    def _badge(self, name: str) -> str:
+        scope = self._contract["methods"][name]["permissionScope"]
+        return _badge(*BADGES[self._openrpc[name]["x-access"] if scope == "PermissionScopeNone" else scope])
 
     def _method(self, name: str) -> list[str]:
         word, declared, details = self._words, self._contract["methods"][name], self._openrpc[name]
@@ -387,7 +397,7 @@ class Reference:
             who = word[details["x-access"]]
         lines = [
             *_heading(name),
-            f"{_badge(*BADGES[scope])} {who}",
+            f"{self._badge(name)} {who}",
             "",
             declared["description"],
             "",

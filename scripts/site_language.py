@@ -38,6 +38,14 @@ def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation
     return nav
 
 
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - named by MkDocs
+    """Say of a page that is not in the site's language that it is in English."""
+    notice: str | None = config.extra.get("untranslated")
+    if notice is None or Path(page.file.src_dir or "").name == _language(config):
+        return html
+    return f'<p class="untranslated">{notice}</p>\n<div lang="{LANGUAGE}">\n{html}</div>\n'
+
+
 def on_page_context(
     context: dict[str, Any],
     *,

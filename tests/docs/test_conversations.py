@@ -3,46 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Raw, Server, StartServer, Transport
+from conftest import PATIENCE, Server, SpawnServer, StartServer
 from pages import DOCS, PAGES, Block, blocks, name, steady
+from terminal import TALKING, Talk, Terminal, typed
+
+from nymead_users.client import Client
 
 ALICE = {"username": "alice", "password": "Wonderland1"}
 
-TALKING = [page for page in PAGES if any(_.title.startswith("You send") for _ in blocks(page))]
+#: Each way to talk that a page prints.
+TOOLS = sorted(
+    {
+        typed(line)
+        for page in PAGES
+        for block in blocks(page)
+        for line in block.lines
+        if typed(line).startswith(TALKING) and "TOKEN" not in line
+    }
+)
+
+#: Pages that print commands or conversations, and what they are followed with.
+FOLLOWED = [
+    pytest.param(page, tool, id=f"{name(page)}-{tool}")
+    for page in PAGES
+    if any(block.language == "console" or "send" in block.title for block in blocks(page))
+    for tool in (TOOLS if name(page) == "guides/connecting.md" else TOOLS[:1])
+]
+
+#: Pages whose server has no user yet.
+NEW = ("start/getting-started.md", "guides/push-button.md", "operate/index.md")
 
 
 class Reader:
-    """Somebody who does what a page says, block after block."""
+    """Somebody who does what a page says, block after block, with one tool for all conversations."""
 
-    def __init__(self, server: Server, transport: Transport) -> None:
-        self._server = server
-        self._transport = transport
-        self._connections: dict[str, Raw] = {}
+    def __init__(self, terminal: Terminal, tool: str) -> None:
+        self._terminal = terminal
+        self._tool = tool
+        self._talks: dict[str, Talk] = {}
         self._owed: dict[str, int] = {}
-        self._known = {"TOKEN": "", "TOKEN-ID": ""}
 
     async def follow(self, block: Block) -> None:
-        if block.language == "console":
-            if any(line.startswith("$ nymead-users press-button") for line in block.lines[:1]):
-                operator = await self._server.operator()
-                await operator.call("Operator.PressButton")
-            return
         speaker = "another" if block.title.startswith("Another") else "you"
-        if "send" in block.title:
-            if speaker not in self._connections or block.title.endswith("new connection"):
-                await self._rest(speaker)
-                self._connections[speaker] = await self._server.raw(self._transport)
-            await self._rest(speaker)
+        if block.language == "console":
+            await self._terminal.type(block)
             for line in block.lines:
-                await self._connections[speaker].send(f"{self._fill(line)}\n")
+                if typed(line).startswith(TALKING) and "TOKEN" in line:
+                    await self._rest("you")
+                    self._talks["you"] = await self._terminal.talk(typed(line))
+        elif "send" in block.title:
+            await self._rest(speaker)
+            if speaker not in self._talks or block.title.endswith("new connection"):
+                self._talks[speaker] = await self._terminal.talk(self._tool)
+            for line in block.lines:
+                await self._talks[speaker].send(self._terminal.fill(line))
             self._owed[speaker] = len(block.lines)
             if speaker == "another":
                 await self._rest(speaker)
@@ -62,50 +87,96 @@ class Reader:
             await self._receive(speaker)
 
     async def _receive(self, speaker: str) -> Any:
-        message = await self._connections[speaker].receive()
+        message = await self._talks[speaker].receive()
         if not isinstance(message, dict) or "id" in message:
             self._owed[speaker] = self._owed.get(speaker, 0) - 1
         self._learn(message)
         return message
 
     def _learn(self, message: Any) -> None:
-        """Note the last token and the last token's id, which later lines of the page want filled in."""
-        if isinstance(message, dict):
-            if isinstance(message.get("token"), str):
-                self._known["TOKEN"] = message["token"]
-            if "tablet" in message.get("deviceName", ""):
-                self._known["TOKEN-ID"] = message["id"]
-            message = list(message.values())
-        if isinstance(message, list):
-            for item in message:
-                self._learn(item)
-
-    def _fill(self, line: str) -> str:
-        return re.sub(r'"(TOKEN|TOKEN-ID)"', lambda match: json.dumps(self._known[match[1]]), line)
+        """Note the last token and the tablet's token's id, which later lines of the page want filled in."""
+        content = message.get("result", message.get("params")) if isinstance(message, dict) else None
+        if isinstance(content, dict):
+            self._terminal.known["TOKEN"] = content.get("token", self._terminal.known["TOKEN"])
+            for info in content.get("tokenInfoList", []):
+                if "tablet" in info["deviceName"]:
+                    self._terminal.known["TOKEN-ID"] = info["id"]
 
 
-async def _home(start_server: StartServer, page: Path, **settings: Any) -> Server:
-    """The server that a page speaks of: new for the first steps, else with its administrator."""
-    server = await start_server(push_button=name(page) == "guides/push-button.md", **settings)
-    if name(page) not in ("start/getting-started.md", "guides/push-button.md"):
-        await server.set_up(**ALICE)
-    return server
+SitDown = Callable[[Path], Awaitable[Terminal]]
 
 
-@pytest.mark.parametrize("page", TALKING, ids=name)
-async def test_conversations_go_as_printed(start_server: StartServer, transport: Transport, page: Path) -> None:
-    """What a page says to send is answered as it prints, on TCP and on WebSocket."""
-    server = await _home(start_server, page)
-    reader = Reader(server, transport)
+@pytest.fixture
+async def sit_down(spawn_server: SpawnServer, tmp_path: Path) -> AsyncIterator[SitDown]:
+    """A function that gives a terminal beside the server that a page speaks of.
+
+    The server is new for the first steps, and has its administrator else.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def sit(page: Path) -> Terminal:
+            options = ("--push-button",) if name(page) == "guides/push-button.md" else ()
+            settings = next((block.text for block in blocks(page) if block.language == "toml"), "")
+            terminal = Terminal(spawn_server, tmp_path, settings, options)
+            stack.push_async_callback(terminal.close)
+            await terminal.start()
+            if name(page) not in NEW:
+                async with await Client.connect(terminal.server.url()) as client:
+                    await client.hello()
+                    await client.call("JSONRPC.CreateUser", ALICE)
+            return terminal
+
+        yield sit
+
+
+@pytest.mark.parametrize(("page", "tool"), FOLLOWED)
+async def test_pages_do_as_printed(sit_down: SitDown, page: Path, tool: str) -> None:
+    """Commands that a page prints succeed, and what it says to send with them is answered as it prints."""
+    reader = Reader(await sit_down(page), tool)
     for block in blocks(page):
         await reader.follow(block)
+
+
+async def test_openssl_shows_the_fingerprint_that_the_server_prints(sit_down: SitDown) -> None:
+    """The command that the page on TLS prints shows what the server has said at its start."""
+    page = DOCS / "operate" / "tls.md"
+    terminal = await sit_down(page)
+    (command,) = [typed(line) for block in blocks(page) for line in block.lines if "-fingerprint" in line]
+    shown = await terminal.run(command)
+    (printed,) = [line for line in terminal.server.output if "fingerprint" in line]
+    assert shown.strip().rpartition("=")[2] == printed.rpartition(" ")[2]
+
+
+async def test_the_program_that_waits_for_notifications_prints_them(start_server: StartServer, tmp_path: Path) -> None:
+    """The program on the page about notifications prints each that comes once it has asked for them."""
+    (script,) = [block for block in blocks(DOCS / "guides" / "notifications.md") if block.language == "python"]
+    server = await start_server()
+    await server.set_up(**ALICE)
+    file = tmp_path / "display.py"
+    file.write_text(script.text.replace("4444", server.url("ws").rpartition(":")[2]))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-u", file, stdout=pipe)
+    assert process.stdout is not None
+    try:
+        heard = asyncio.ensure_future(process.stdout.readline())
+        async with asyncio.timeout(PATIENCE):
+            for number in itertools.count():
+                # It does not say when it has asked.
+                await server.add_user(f"guest{number}")
+                if (await asyncio.wait([heard], timeout=0.2))[0]:
+                    break
+        assert heard.result().startswith(b"Users.UserAdded {'userInfo': {'username': 'guest")
+    finally:
+        process.kill()
+        await process.communicate()
 
 
 async def test_the_notification_in_nymeas_dialect_is_as_printed(start_server: StartServer) -> None:
     """The page on notifications prints nymea's form of the same notification."""
     page = DOCS / "guides" / "notifications.md"
     (printed,) = [json.loads(block.text) for block in blocks(page) if block.language == "json" and not block.title]
-    server = await _home(start_server, page)
+    server = await start_server()
+    await server.set_up(**ALICE)
     alice = await server.login("alice", password="Wonderland1")
     await alice.subscribe("Users")
     await server.add_user("bob")
@@ -120,7 +191,8 @@ SCRIPTS = [block for block in blocks(DOCS / "guides" / "connecting.md") if block
 async def test_the_python_examples_run(start_server: StartServer, script: Block, tmp_path: Path) -> None:
     """Each program on the page about connecting runs by itself, against the server that it speaks of."""
     listeners = [f"{scheme}://127.0.0.1:0" for scheme in ("nymea", "ws", "nymeas")]
-    server = await _home(start_server, DOCS / "guides" / "connecting.md", listeners=listeners)
+    server = await start_server(listeners=listeners)
+    await server.set_up(**ALICE)
     ports = dict(zip(("nymea", "ws", "nymeas"), (url.rpartition(":")[2] for url in server.urls), strict=True))
     code = script.text.replace("4444", ports["ws"])
     code = code.replace("2222", ports["nymeas" if "192.168.1.20" in code else "nymea"])

@@ -10,9 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from pages import DOCS, PAGES, ROOT, Block, blocks, name
-from typer.testing import CliRunner
 
-from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
@@ -20,12 +18,6 @@ CONTRACT = json.loads((ROOT / "schema" / "introspection.json").read_text())
 
 #: What is on the API but not in the public contract, for its reasons.
 UNLISTED = {"rpc.discover", "Operator.PressButton"}
-
-#: Commands of others that the pages use.
-FOREIGN = {
-    *("cd", "chown", "cp", "journalctl", "make", "nc", "openssl", "python3", "rm", "sqlite3", "sudo", "websocat"),
-    *(".venv/bin/pip", ".venv/bin/nymead-users"),
-}
 
 
 def every(language: str) -> list[pytest.param]:  # type: ignore[valid-type]
@@ -72,24 +64,6 @@ def test_settings_are_accepted(block: Block, tmp_path: Path) -> None:
 def test_python_compiles(block: Block) -> None:
     """Programs that a page shows are Python."""
     compile(block.text, block.title or "block", "exec")
-
-
-@pytest.mark.parametrize("block", every("console"))
-def test_commands_exist(block: Block) -> None:
-    """The commands that a page shows exist, with the options that it gives them."""
-    for line in block.lines:
-        if not line.startswith("$ "):
-            continue
-        words = re.sub("^sudo (-u [a-z-]+ )?", "", line.removeprefix("$ ")).split()
-        if words[0] != "nymead-users":
-            assert words[0] in FOREIGN or line.startswith("$ sudo "), line
-            continue
-        command = re.match(r"(serve|press-button|(?:user|token|config) [a-z]+|--version)", " ".join(words[1:]))
-        assert command is not None, line
-        helped = CliRunner().invoke(app, [*command[0].split(), "--help"])
-        assert helped.exit_code == 0, line
-        for option in re.findall(r" (--[a-z-]+)", line):
-            assert option == "--version" or option in helped.output, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -37,6 +37,7 @@ class Html(HTMLParser):
         else:
             self.loads += [given[key] for key in ("src", "href", "srcset", "data", "poster") if given.get(key)]
         assert tag not in ("iframe", "object", "embed")
+        assert tag != "img" or given.get("alt"), "a picture without words for those who can't see it"
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +132,14 @@ def test_the_french_reference_is_french(site: Path) -> None:
         assert word not in english
     for badge in ("perm-none", "perm-admin"):
         assert french.count(badge) == english.count(badge) > 0
+
+
+def test_french_readers_are_told_what_is_in_english(site: Path) -> None:
+    """A page of the French site that is not in French says so; the others and the English site have no such line."""
+    notice = "Cette page n'existe qu'en anglais."
+    assert {
+        path.relative_to(site).as_posix()
+        for path in (site / "fr").rglob("index.html")
+        if notice not in path.read_text()
+    } == {"fr/index.html", *(path.relative_to(site).as_posix() for path in (site / "fr/api").rglob("index.html"))}
+    assert not [path for path in (site / "en").rglob("index.html") if notice in path.read_text()]
