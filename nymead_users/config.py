@@ -202,7 +202,8 @@ class Argon2(Table):
     time_cost: Annotated[int, Field(ge=1, le=2**32 - 1)] = Field(
         default=3,
         description="How many passes over the memory one hash takes. After a change, a stored hash is"
-        " renewed at its user's next login.",
+        " renewed at its user's next login; as long as any is left, every login computes one hash at the"
+        " old cost and one at the new, so that nobody can be told apart by it.",
     )
     memory_cost: Annotated[int, Field(ge=8, le=2**32 - 1)] = Field(
         default=65_536,
@@ -219,7 +220,9 @@ class Argon2(Table):
     )
     queue: Annotated[int, Field(ge=0)] = Field(
         default=128,
-        description="How many logins may wait for a worker. Beyond, a login is answered `server busy` at once.",
+        description="How many logins may wait for a worker. Beyond, a login is answered `server busy` at once,"
+        " as is one from an address that takes up a quarter of the places already. Logins from the machine"
+        " itself have as many places of their own, and so have new passwords.",
     )
 
     @model_validator(mode="after")

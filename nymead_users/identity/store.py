@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, insert, literal, select, update
+from sqlalchemy import Row, delete, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
+from nymead_users.identity.passwords import SALT_AND_DIGEST
 from nymead_users.identity.tokens import NewToken, TokenInfo, digest
 from nymead_users.permissions import Principal, Scope, User
 from nymead_users.storage.database import Database
@@ -92,6 +93,14 @@ class UserStore:
         async with self._database.read() as connection:
             row = (await connection.execute(statement)).first()
         return None if row is None else LoginRecord(row[0], bool(row[1]))
+
+    async def hashes_unlike(self, cost: str) -> list[str]:
+        """One stored hash of each cost but this one; reads all users."""
+        password_hash = users.c.password_hash
+        beginning = func.substr(password_hash, 1, func.length(password_hash) - SALT_AND_DIGEST)
+        statement = select(func.min(password_hash)).where(beginning != cost).group_by(beginning)
+        async with self._database.read() as connection:
+            return list(await connection.scalars(statement))
 
     async def principal(self, token: str) -> Principal | None:
         """For whom a token stands."""
