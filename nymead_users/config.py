@@ -194,6 +194,11 @@ class Limits(Table):
         description="How much may wait to be sent to one client, in bytes; at least 1024. A client that"
         " reads so slowly that more piles up is disconnected; the others notice nothing.",
     )
+    tokens_per_user: Positive = Field(
+        default=1000,
+        description="How many tokens one user may have. At one login more the user's oldest token is removed,"
+        " one of the same device name if there is any.",
+    )
 
 
 class Argon2(Table):
@@ -248,17 +253,25 @@ class Throttling(Table):
     )
     max_delay: Seconds = Field(
         default=300.0,
-        description="The longest delay, in seconds; not below `throttling.first_delay`.",
+        description="The longest delay, in seconds; neither below `throttling.first_delay` nor above"
+        " `throttling.forget_after`.",
     )
     forget_after: Seconds = Field(
         default=900.0,
-        description="How long after the last failure all failures are forgotten, in seconds.",
+        description="How long after the last failure all failures are forgotten, in seconds; not below"
+        " `throttling.max_delay`, which would end with it.",
     )
 
     @model_validator(mode="after")
     def _delays_grow(self) -> Self:
         if self.max_delay < self.first_delay:
             raise _together("the longest delay must not be below the first", "max_delay", "first_delay")
+        if self.forget_after < self.max_delay:
+            raise _together(
+                f"failures must not be forgotten before the longest delay is over, {self.max_delay:g} s here",
+                "forget_after",
+                "max_delay",
+            )
         return self
 
 

@@ -108,7 +108,7 @@ class Users:
         rehashed = await self._passwords.hash(password) if self._passwords.outdated(checked) else None
         token = mint(device_name)
         try:
-            user = await self._store.log_in(username, token, address, checked=checked, rehashed=rehashed)
+            user, displaced = await self._store.log_in(username, token, address, checked=checked, rehashed=rehashed)
         except UnknownUser:
             log.warning("login failed: changed meanwhile", extra={"account": username})
             return None
@@ -116,16 +116,18 @@ class Users:
             self._hashes_gone += 1
         self._throttle.succeeded(address, username)
         log.info("logged in", extra={"account": username, "token": str(token.id), "device": device_name})
+        self._displace(username, displaced)
         return user, token
 
     async def log_in_by_button(self, device_name: str) -> NewToken:
         """A token for the user of the empty name, who is made an administrator when first needed."""
         token = mint(device_name)
-        user, made = await self._store.log_in_by_button(token)
+        user, displaced, made = await self._store.log_in_by_button(token)
         log.warning("push button pressed: token made", extra={"token": str(token.id), "device": device_name})
         if made:
             self.required = False
             self._publish(UserAdded(user))
+        self._displace("", displaced)
         return token
 
     # Users
@@ -238,6 +240,12 @@ class Users:
     async def revoke(self, token: NewToken) -> None:
         """Take back a token that could not be handed over."""
         await self.remove_token(token.id)
+
+    def _displace(self, username: str, tokens: frozenset[UUID]) -> None:
+        """Tell of tokens that gave way to a new one."""
+        if tokens:
+            log.warning("tokens removed: too many", extra={"account": username, "tokens_removed": len(tokens)})
+            self._publish(TokensRemoved(username, tokens))
 
     async def _learn_costs(self) -> None:
         """Have every login cost the same, by all costs at which a hash is stored.

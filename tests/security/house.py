@@ -195,11 +195,11 @@ class PausedStore(UserStore):
     """The store; its answers can be held up on their way back, when the database has done its part."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
+        super().__init__(database, tokens_per_user=1000)
         self.minted = Latch()
         self.resolved = Latch()
 
-    async def log_in_by_button(self, token: NewToken) -> tuple[User, bool]:
+    async def log_in_by_button(self, token: NewToken) -> tuple[User, frozenset[UUID], bool]:
         result = await super().log_in_by_button(token)
         await self.minted.passage()
         return result
