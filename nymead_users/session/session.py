@@ -15,7 +15,7 @@ from nymead_users import logs
 from nymead_users.peer import Peer
 from nymead_users.permissions import Principal, Scope, User
 from nymead_users.rpc.dispatcher import Dispatcher
-from nymead_users.rpc.errors import ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
+from nymead_users.rpc.errors import HandshakeRequired, ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
 from nymead_users.rpc.message import Call, Result
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.channel import Channel
@@ -215,8 +215,10 @@ class Session:
                 self._in_time()
             reply = await self._dialect.answer(message, self._dispatch)
             if self.greeted:
-                # nymea's dialect begins with Hello; whatever else comes first does not buy time.
                 self._in_time()
+            elif self._deadline is not None and isinstance(message, dict):
+                # nymea's dialect begins with Hello. Whatever else comes first is refused, if only for its form.
+                self._closing = self._closing or HandshakeRequired()
         if reply is not None:
             self._outbox.put(reply)
         if self._closing is not None:
