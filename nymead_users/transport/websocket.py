@@ -231,7 +231,7 @@ async def _converse(connection: ServerConnection, channel: _WebSocketChannel, se
             if channel.buffered() > WRITE_BUFFER:
                 session.flush()
                 await connection.drain()
-    except ConnectionClosed:
+    except (ConnectionClosed, ConnectionError):
         return
 
 

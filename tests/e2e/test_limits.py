@@ -470,11 +470,13 @@ async def test_a_websocket_that_sends_without_reading_is_made_to_wait(home: Serv
             assert (await deaf.receive())["id"] == number
 
 
-async def test_a_websocket_is_not_read_far_ahead(start_server: StartServer) -> None:
-    """Of large frames behind a reply that nobody reads the server takes a few; the rest stays with the client."""
+async def test_a_websocket_is_not_read_far_ahead(start_server: StartServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Of large frames behind a reply that nobody reads the server takes a few; that the client goes is no error."""
     server = await start_server(limits={"message_size": 2**24, "outbox_size": 2**24})
     await server.set_up()
-    deaf = await server.raw("ws", sock=await small_socket(server.url("ws")), max_queue=1, max_size=None)
+    connection = await small_socket(server.url("ws"))
+    address = f"127.0.0.1:{connection.getsockname()[1]}"
+    deaf = await server.raw("ws", sock=connection, max_queue=1, max_size=None)
     assert "result" in await deaf.ask(subscription()[0])
     sent = 0
 
@@ -493,9 +495,16 @@ async def test_a_websocket_is_not_read_far_ahead(start_server: StartServer) -> N
     assert not sending.done()
     sending.cancel()
     await asyncio.wait([sending])
-    assert deaf._websocket is not None
-    deaf._websocket.transport.abort()
     assert 0 < sent < 16
+    assert deaf._websocket is not None
+    with caplog.at_level(logging.INFO):
+        deaf._websocket.transport.abort()
+        async with asyncio.timeout(PATIENCE):
+            while ("disconnected", address) not in [
+                (line.message, vars(line).get("address")) for line in caplog.records
+            ]:
+                await others_are_served(server)
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 # Garbage
