@@ -104,7 +104,7 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         stack.callback(passwords.close)
         events = EventBus()
         users = Users(
-            UserStore(database),
+            UserStore(database, tokens_per_user=settings.limits.tokens_per_user),
             passwords,
             Throttle(**settings.throttling.model_dump()),
             events,

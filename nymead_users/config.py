@@ -195,6 +195,11 @@ class Limits(Table):
         description="How much may wait to be sent to one client, in bytes; at least 1024. A client that"
         " reads so slowly that more piles up is disconnected; the others notice nothing.",
     )
+    tokens_per_user: Positive = Field(
+        default=1000,
+        description="How many tokens one user may have. At one login more the user's oldest token is removed,"
+        " one of the same device name if there is any.",
+    )
 
 
 class Argon2(Table):
@@ -203,7 +208,8 @@ class Argon2(Table):
     time_cost: Annotated[int, Field(ge=1, le=2**32 - 1)] = Field(
         default=3,
         description="How many passes over the memory one hash takes. After a change, a stored hash is"
-        " renewed at its user's next login.",
+        " renewed at its user's next login; as long as any is left, every login computes one hash at the"
+        " old cost and one at the new, so that nobody can be told apart by it.",
     )
     memory_cost: Annotated[int, Field(ge=8, le=2**32 - 1)] = Field(
         default=65_536,
@@ -220,7 +226,9 @@ class Argon2(Table):
     )
     queue: Annotated[int, Field(ge=0)] = Field(
         default=128,
-        description="How many logins may wait for a worker. Beyond, a login is answered `server busy` at once.",
+        description="How many logins may wait for a worker. Beyond, a login is answered `server busy` at once,"
+        " as is one from an address that takes up a quarter of the places already. Logins from the machine"
+        " itself have as many places of their own, and so have new passwords.",
     )
 
     @model_validator(mode="after")
@@ -246,17 +254,25 @@ class Throttling(Table):
     )
     max_delay: Seconds = Field(
         default=300.0,
-        description="The longest delay, in seconds; not below `throttling.first_delay`.",
+        description="The longest delay, in seconds; neither below `throttling.first_delay` nor above"
+        " `throttling.forget_after`.",
     )
     forget_after: Seconds = Field(
         default=900.0,
-        description="How long after the last failure all failures are forgotten, in seconds.",
+        description="How long after the last failure all failures are forgotten, in seconds; not below"
+        " `throttling.max_delay`, which would end with it.",
     )
 
     @model_validator(mode="after")
     def _delays_grow(self) -> Self:
         if self.max_delay < self.first_delay:
             raise _together("the longest delay must not be below the first", "max_delay", "first_delay")
+        if self.forget_after < self.max_delay:
+            raise _together(
+                f"failures must not be forgotten before the longest delay is over, {self.max_delay:g} s here",
+                "forget_after",
+                "max_delay",
+            )
         return self
 
 

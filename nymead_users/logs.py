@@ -98,7 +98,8 @@ def _quoted(value: object) -> str:
     text = str(value)
     if text and text.isprintable() and not any(c in text for c in ' "=\\'):
         return text
-    return json.dumps(_escaped(text), ensure_ascii=False)
+    # A JSON string, in which other languages' letters stay as they are.
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(text, ensure_ascii=False))
 
 
 def configure(level: str, line_format: Literal["text", "json"]) -> None:

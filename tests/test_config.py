@@ -232,6 +232,7 @@ def test_open_doors_stay_on_the_machine(file: Path, url: str, fine: bool) -> Non
         ("[limits]\nhandshake_time = inf", "limits.handshake_time", "must be a finite number"),
         ("[limits]\nhandshake_time = nan", "limits.handshake_time", "must be a finite number"),
         ("[limits]\noutbox_size = -1", "limits.outbox_size", "greater than or equal to 1024"),
+        ("[limits]\ntokens_per_user = 0", "limits.tokens_per_user", "greater than or equal to 1"),
         ("[argon2]\ntime_cost = 0", "argon2.time_cost", "greater than or equal to 1"),
         ("[argon2]\nmemory_cost = 7", "argon2.memory_cost", "greater than or equal to 8"),
         ("[argon2]\nmemory_cost = 4294967296", "argon2.memory_cost", "less than or equal to 4294967295"),
@@ -269,6 +270,11 @@ def test_a_wrong_value_is_refused(file: Path, toml: str, key: str, reason: str) 
             "[throttling]\nfirst_delay = 301",
             "throttling.max_delay (default) and throttling.first_delay (file {})",
             "must not be below the first",
+        ),
+        (
+            "[throttling]\nforget_after = 60",
+            "throttling.forget_after (file {}) and throttling.max_delay (default)",
+            "must not be forgotten before the longest delay is over, 300 s here",
         ),
     ],
 )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -17,42 +20,79 @@ from nymead_users.identity.policy import MAX_PASSWORD_BYTES
 
 T = TypeVar("T")
 
+#: Bytes of a hash's salt and of its digest, as RFC 9106 recommends them.
+SALT, DIGEST = 16, 32
+
+#: Characters that both take at the end of an encoded hash: in base64 without padding, with a $ in between.
+SALT_AND_DIGEST = 22 + 1 + 43
+
+#: One address on the network may take every so many-th place: a flood leaves the others to everybody else.
+SHARE = 4
+
 
 class Passwords:
     """Argon2id (RFC 9106) at the configured cost.
 
     At most ``workers`` hashes are computed at once, each taking ``memory_cost`` KiB; at most ``queue``
-    more wait, in the order in which they came. Beyond that, Busy.
+    more wait, in the order in which they came. Beyond that, Busy. Logins from the network, logins from this
+    machine and new hashes have that many places each, so that none of them keeps the others out; one
+    address takes a quarter of the network's at most.
     """
 
     def __init__(self, *, time_cost: int, memory_cost: int, parallelism: int, workers: int, queue: int) -> None:
-        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
+        self._hasher = PasswordHasher(time_cost, memory_cost, parallelism, hash_len=DIGEST, salt_len=SALT)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
         self._slots = asyncio.Semaphore(workers)
-        self._capacity = workers + queue
-        self._pending = 0
-        # Nobody's password, at the present cost: checking it takes as long as checking anybody's.
-        self._nobodys_hash = (
-            f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}"
-            f"${_base64(self._hasher.salt_len)}${_base64(self._hasher.hash_len)}"
-        )
+        places = workers + queue
+        self._remote = _Places(places, max(1, places // SHARE))
+        self._local = _Places(places, places)
+        self._changes = _Places(places, places)
+        #: How the hashes made at the present cost begin.
+        self.cost = f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}$"
+        self._decoys: dict[str, str] = {}
+        self.expect(())
+
+    def expect(self, hashes: Iterable[str]) -> None:
+        """Have every check take as long as one at the present cost and at the costs of these hashes together.
+
+        With one stored hash of every cost, no user's checks are longer or shorter than another's.
+        """
+        costs = {self.cost, *map(_cost, hashes)} - {None}
+        self._decoys = {cost: f"{cost}{_base64(SALT)}${_base64(DIGEST)}" for cost in costs if cost}
+
+    @property
+    def costs(self) -> int:
+        """How many different costs there are."""
+        return len(self._decoys)
 
     async def hash(self, password: str) -> str:
         """A new hash of a password. Raises Busy."""
-        return await self._run(lambda: self._hasher.hash(_bytes(password)))
+        with self._changes.one(""):
+            return await self._run(lambda: self._hasher.hash(_bytes(password)))
 
     async def verify(
-        self, password: str, password_hash: str | None, *, admit: Callable[[], None] = lambda: None
+        self,
+        password: str,
+        password_hash: str | None,
+        *,
+        network: str | None = None,
+        admit: Callable[[], None] = lambda: None,
     ) -> bool:
         """Whether the password is right. Without a hash it is wrong, and costs as much time.
 
-        ``admit`` is asked when it is this password's turn and may raise, before any time is spent on it.
-        Raises Busy.
+        ``network`` is the address it came from, None for this machine's own. ``admit`` is asked when it is
+        this password's turn and may raise, before any time is spent on it. Raises Busy.
         """
-        known = password_hash is not None and len(_bytes(password)) <= MAX_PASSWORD_BYTES
-        held_against = password_hash if known and password_hash is not None else self._nobodys_hash
-        secret = _bytes(password)[:MAX_PASSWORD_BYTES]
-        return await self._run(lambda: self._matches(held_against, secret), admit) and known
+        secret = _bytes(password)
+        cost = _cost(password_hash) if password_hash is not None and len(secret) <= MAX_PASSWORD_BYTES else None
+        held_against = {**self._decoys, cost: password_hash} if cost and password_hash else self._decoys
+        secret = secret[:MAX_PASSWORD_BYTES]
+
+        def matching() -> set[str]:
+            return {cost for cost, against in held_against.items() if self._matches(against, secret)}
+
+        with self._local.one("") if network is None else self._remote.one(network):
+            return cost in await self._run(matching, admit)
 
     def outdated(self, password_hash: str) -> bool:
         """Whether a hash was made at another cost than the present one."""
@@ -69,15 +109,41 @@ class Passwords:
             return False
 
     async def _run(self, compute: Callable[[], T], admit: Callable[[], None] = lambda: None) -> T:
-        if self._pending >= self._capacity:
+        async with self._slots:
+            admit()
+            return await asyncio.get_running_loop().run_in_executor(self._threads, compute)
+
+
+class _Places:
+    """So many places to wait in, of which one address may take its share."""
+
+    def __init__(self, number: int, share: int) -> None:
+        self._number = number
+        self._share = share
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, address: str) -> Iterator[None]:
+        """A place, for as long as the block lasts. Raises Busy."""
+        if self._taken.total() >= self._number or self._taken[address] >= self._share:
             raise Busy("too many passwords wait for being hashed")
-        self._pending += 1
+        self._taken[address] += 1
         try:
-            async with self._slots:
-                admit()
-                return await asyncio.get_running_loop().run_in_executor(self._threads, compute)
+            yield
         finally:
-            self._pending -= 1
+            self._taken[address] -= 1
+            if not self._taken[address]:
+                del self._taken[address]
+
+
+#: An encoded hash; the group is its cost.
+_ENCODED = re.compile(r"([$]argon2(?:id|i|d)[$]v=\d+[$]m=\d+,t=\d+,p=\d+[$])[A-Za-z0-9+/]+[$][A-Za-z0-9+/]+", re.ASCII)
+
+
+def _cost(password_hash: str) -> str | None:
+    """The beginning of a hash, up to its salt, which says what computing it takes; None if it is no hash."""
+    encoded = _ENCODED.fullmatch(password_hash)
+    return encoded[1] if encoded else None
 
 
 def _base64(size: int) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, insert, literal, select, update
+from sqlalchemy import Row, delete, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
+from nymead_users.identity.passwords import SALT_AND_DIGEST
 from nymead_users.identity.tokens import NewToken, TokenInfo, digest
 from nymead_users.permissions import Principal, Scope, User
 from nymead_users.storage.database import Database
@@ -48,8 +49,9 @@ class UserStore:
     waiting changes nothing.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, tokens_per_user: int) -> None:
         self._database = database
+        self._tokens_per_user = tokens_per_user
 
     async def is_empty(self) -> bool:
         """Whether there is no user, and so no token either."""
@@ -93,6 +95,14 @@ class UserStore:
             row = (await connection.execute(statement)).first()
         return None if row is None else LoginRecord(row[0], bool(row[1]))
 
+    async def hashes_unlike(self, cost: str) -> list[str]:
+        """One stored hash of each cost but this one; reads all users."""
+        password_hash = users.c.password_hash
+        beginning = func.substr(password_hash, 1, func.length(password_hash) - SALT_AND_DIGEST)
+        statement = select(func.min(password_hash)).where(beginning != cost).group_by(beginning)
+        async with self._database.read() as connection:
+            return list(await connection.scalars(statement))
+
     async def principal(self, token: str) -> Principal | None:
         """For whom a token stands."""
         statement = select(tokens.c.id, *_USER).join_from(tokens, users).where(tokens.c.digest == digest(token))
@@ -100,9 +110,12 @@ class UserStore:
             row = (await connection.execute(statement)).first()
         return None if row is None else Principal(_user(row), UUID(row.id))
 
-    async def log_in(self, username: str, token: NewToken, address: str, *, checked: str, rehashed: str | None) -> User:
+    async def log_in(
+        self, username: str, token: NewToken, address: str, *, checked: str, rehashed: str | None
+    ) -> tuple[User, frozenset[UUID]]:
         """Keep a login's token, the address it came from, and the hash made anew where it was outdated.
 
+        Returns the user and the ids of the tokens that gave way where there were ``tokens_per_user`` already.
         Raises UnknownUser if the user is gone or has another password than the one that was ``checked``.
         """
         async with self._database.write() as connection:
@@ -112,21 +125,22 @@ class UserStore:
                 raise UnknownUser(username)
             if rehashed is not None:
                 await connection.execute(update(users).where(users.c.id == row.id).values(password_hash=rehashed))
-            await self._add_token(connection, row.id, token)
+            displaced = await self._add_token(connection, row.id, token)
             await self._remember(connection, row.id, address)
-            return _user(row)
+            return _user(row), displaced
 
-    async def log_in_by_button(self, token: NewToken) -> tuple[User, bool]:
-        """Keep a push button's token; its user (of the empty name), and whether it was made just now."""
+    async def log_in_by_button(self, token: NewToken) -> tuple[User, frozenset[UUID], bool]:
+        """Keep a push button's token.
+
+        Returns its user (of the empty name), the tokens that gave way, and whether the user was made just now.
+        """
         async with self._database.write() as connection:
             row = (await connection.execute(select(users.c.id, *_USER).where(users.c.username == ""))).first()
             if row is not None:
-                await self._add_token(connection, row.id, token)
-                return _user(row), False
+                return _user(row), await self._add_token(connection, row.id, token), False
             user = User("", "", "", Scope.ADMIN, ())
             await connection.execute(insert(users).values(**_columns(user), password_hash=None))
-            await self._add_token(connection, await self._require(connection, ""), token)
-            return user, True
+            return user, await self._add_token(connection, await self._require(connection, ""), token), True
 
     async def set_password(
         self, username: str, password_hash: str, confirm: Confirm, *, keep_tokens: bool
@@ -217,7 +231,20 @@ class UserStore:
             raise UnknownUser(username)
         return user_id
 
-    async def _add_token(self, connection: AsyncConnection, user_id: int, token: NewToken) -> None:
+    async def _add_token(self, connection: AsyncConnection, user_id: int, token: NewToken) -> frozenset[UUID]:
+        """Add a token; the ids of those that gave way to it.
+
+        They are the oldest, and first those of the same device: what logs in again and again harms no other.
+        """
+        surplus = (
+            select(tokens.c.id)
+            .where(tokens.c.user_id == user_id)
+            .order_by(tokens.c.device_name == token.device_name, tokens.c.creation_time.desc(), tokens.c.id)
+            .offset(self._tokens_per_user - 1)
+        )
+        displaced = frozenset(UUID(token_id) for token_id in await connection.scalars(surplus))
+        if displaced:
+            await connection.execute(delete(tokens).where(tokens.c.id.in_(surplus)))
         await connection.execute(
             insert(tokens).values(
                 id=str(token.id),
@@ -227,6 +254,7 @@ class UserStore:
                 device_name=token.device_name,
             )
         )
+        return displaced
 
     async def _remove_tokens(self, connection: AsyncConnection, user_id: int) -> frozenset[UUID]:
         ids = await connection.scalars(select(tokens.c.id).where(tokens.c.user_id == user_id))

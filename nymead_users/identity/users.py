@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Literal
 from uuid import UUID
@@ -54,6 +55,10 @@ class Users:
         self.required = False
         #: Changes whenever users or tokens do (session.session.Tokens).
         self.generation = 0
+        #: How often a stored hash has gone, and how often one had when it was last looked at what others cost.
+        self._hashes_gone = 0
+        self._costs_as_of: int | None = None
+        self._learning_costs = asyncio.Lock()
 
     async def start(self) -> None:
         """Find out whether there are users. Must come before anything else."""
@@ -70,11 +75,12 @@ class Users:
         return await self._store.principal(token)
 
     async def authenticate(
-        self, username: str, password: str, device_name: str, *, address: str
+        self, username: str, password: str, device_name: str, *, address: str, local: bool = False
     ) -> tuple[User, NewToken] | None:
         """Log in; the user and a new token, or None for a wrong name or password.
 
-        Raises TooManyAttempts and Busy. An unknown user takes as long as a wrong password.
+        ``address`` is what is delayed after wrong passwords, ``local`` whether it is on this machine. Raises
+        TooManyAttempts and Busy. An unknown user takes as long as a wrong password.
         """
         username = username.lower()
         record = await self._store.login_record(username, address)
@@ -91,30 +97,37 @@ class Users:
                 raise
 
         admit()
+        await self._learn_costs()
         checked = None if record is None else record.password_hash
-        if not await self._passwords.verify(password, checked, admit=admit) or checked is None:
+        network = None if local else address
+        right = await self._passwords.verify(password, checked, network=network, admit=admit)
+        if not right or checked is None:
             self._throttle.failed(address, username, known=known)
             log.warning("login failed", extra={"account": username[:64]})
             return None
         rehashed = await self._passwords.hash(password) if self._passwords.outdated(checked) else None
         token = mint(device_name)
         try:
-            user = await self._store.log_in(username, token, address, checked=checked, rehashed=rehashed)
+            user, displaced = await self._store.log_in(username, token, address, checked=checked, rehashed=rehashed)
         except UnknownUser:
             log.warning("login failed: changed meanwhile", extra={"account": username})
             return None
+        if rehashed is not None:
+            self._hashes_gone += 1
         self._throttle.succeeded(address, username)
         log.info("logged in", extra={"account": username, "token": str(token.id), "device": device_name})
+        self._displace(username, displaced)
         return user, token
 
     async def log_in_by_button(self, device_name: str) -> NewToken:
         """A token for the user of the empty name, who is made an administrator when first needed."""
         token = mint(device_name)
-        user, made = await self._store.log_in_by_button(token)
+        user, displaced, made = await self._store.log_in_by_button(token)
         log.warning("push button pressed: token made", extra={"token": str(token.id), "device": device_name})
         if made:
             self.required = False
             self._publish(UserAdded(user))
+        self._displace("", displaced)
         return token
 
     # Users
@@ -172,6 +185,7 @@ class Users:
         check_password(password)
         password_hash = await self._passwords.hash(password)
         removed = await self._store.set_password(name, password_hash, confirm, keep_tokens=keep_tokens)
+        self._hashes_gone += 1
         log.info("password changed", extra={"account": name, "tokens_removed": len(removed)})
         if removed:
             self._publish(TokensRemoved(name, removed))
@@ -207,6 +221,7 @@ class Users:
         """Remove a user and all their tokens. Raises UnknownUser."""
         name = username.lower()
         self.required = await self._store.remove(name, confirm)
+        self._hashes_gone += 1
         log.info("user removed", extra={"account": name})
         self._publish(UserRemoved(name))
 
@@ -225,6 +240,23 @@ class Users:
     async def revoke(self, token: NewToken) -> None:
         """Take back a token that could not be handed over."""
         await self.remove_token(token.id)
+
+    def _displace(self, username: str, tokens: frozenset[UUID]) -> None:
+        """Tell of tokens that gave way to a new one."""
+        if tokens:
+            log.warning("tokens removed: too many", extra={"account": username, "tokens_removed": len(tokens)})
+            self._publish(TokensRemoved(username, tokens))
+
+    async def _learn_costs(self) -> None:
+        """Have every login cost the same, by all costs at which a hash is stored.
+
+        New hashes have the present cost; so once there are no others, none come any more.
+        """
+        async with self._learning_costs:
+            if self._costs_as_of is None or (self._costs_as_of != self._hashes_gone and self._passwords.costs > 1):
+                as_of = self._hashes_gone
+                self._passwords.expect(await self._store.hashes_unlike(self._passwords.cost))
+                self._costs_as_of = as_of
 
     def _publish(self, event: object) -> None:
         self.generation += 1

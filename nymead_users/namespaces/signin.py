@@ -107,7 +107,11 @@ class SignIn(Namespace):
         """
         try:
             login = await self._users.authenticate(
-                params.username, params.password, params.deviceName, address=caller.peer.network
+                params.username,
+                params.password,
+                params.deviceName,
+                address=caller.peer.network,
+                local=caller.peer.local,
             )
         except TooManyAttempts as refusal:
             raise errors.TooManyAttempts(refusal.retry_after) from refusal

@@ -15,7 +15,7 @@ from nymead_users import logs
 from nymead_users.peer import Peer
 from nymead_users.permissions import Principal, Scope, User
 from nymead_users.rpc.dispatcher import Dispatcher
-from nymead_users.rpc.errors import ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
+from nymead_users.rpc.errors import HandshakeRequired, ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
 from nymead_users.rpc.message import Call, Result
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.channel import Channel
@@ -101,9 +101,12 @@ class SessionFactory:
         """What a connection that was not admitted is told."""
         return NYMEA.refusal(ServerBusy())
 
-    def open(self, channel: Channel, peer: Peer) -> Session:
-        """Begin a session; it ends with ``Session.close``."""
-        return Session(self, channel, peer)
+    def open(self, channel: Channel, peer: Peer, *, since: float | None = None) -> Session:
+        """Begin a session; it ends with ``Session.close``.
+
+        ``since``: the loop's time from which its handshake time counts; None for now.
+        """
+        return Session(self, channel, peer, since)
 
 
 class Session:
@@ -135,7 +138,7 @@ class Session:
         "subscriptions",
     )
 
-    def __init__(self, factory: SessionFactory, channel: Channel, peer: Peer) -> None:
+    def __init__(self, factory: SessionFactory, channel: Channel, peer: Peer, since: float | None) -> None:
         self.connection_id = f"c{next(_connection_numbers)}"
         self.peer = peer
         self.principal: Principal | None = None
@@ -156,8 +159,9 @@ class Session:
         self._closing: RpcError | None = None
         self._on_close: dict[str, Callable[[], None]] = {}
         self._outbox = Outbox(channel, factory.limits.outbox_size, self._overflowed)
-        self._deadline: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
-            factory.limits.handshake_time, self._expired
+        loop = asyncio.get_running_loop()
+        self._deadline: asyncio.TimerHandle | None = loop.call_at(
+            (loop.time() if since is None else since) + factory.limits.handshake_time, self._expired
         )
         factory.directory.add(self)
         self._log(logging.INFO, "connected")
@@ -211,8 +215,10 @@ class Session:
                 self._in_time()
             reply = await self._dialect.answer(message, self._dispatch)
             if self.greeted:
-                # nymea's dialect begins with Hello; whatever else comes first does not buy time.
                 self._in_time()
+            elif self._deadline is not None and isinstance(message, dict):
+                # nymea's dialect begins with Hello. Whatever else comes first is refused, if only for its form.
+                self._closing = self._closing or HandshakeRequired()
         if reply is not None:
             self._outbox.put(reply)
         if self._closing is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
+import logging
 import os
 import socket
 import ssl
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nymead_users.transport.listener import ListenError
+
+log = logging.getLogger(__name__)
 
 #: How long a certificate made here is valid. Clients pin it by its fingerprint; one that ran out would
 #: lock them out for nothing.
@@ -32,6 +35,22 @@ class ServerTls:
     context: ssl.SSLContext
     fingerprint: str
     self_signed: bool
+
+
+class _Handshake(ssl.SSLObject):
+    """One connection's TLS, which tells of a handshake that fails; the event loop keeps that to itself.
+
+    It sees bytes only, so the line does not say whose they are.
+    """
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            log.info("TLS handshake failed", extra={"reason": error.reason or str(error)})
+            raise
 
 
 def server_tls(certificate: Path | None, key: Path | None, data_dir: Path) -> ServerTls:
@@ -64,6 +83,7 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     _read(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslobject_class = _Handshake
     try:
         # An empty passphrase: OpenSSL would ask for one at the terminal otherwise, and wait.
         context.load_cert_chain(certificate, key, password="")

@@ -34,7 +34,12 @@ class UnixListener(StreamListener):
             bound.setblocking(False)
         except OSError as error:
             bound.close()
-            reason = "its path is too long for a socket (107 bytes)" if "too long" in str(error) else str(error)
+            reason = str(error)
+            if "too long" in reason:
+                reason = (
+                    "its path is too long for a socket (107 bytes); choose a shorter one, for the control socket"
+                    " a shorter --data-dir"
+                )
             raise ListenError(f"{self.endpoint}: cannot listen there: {reason}") from error
         except ListenError:
             bound.close()

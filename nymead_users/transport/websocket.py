@@ -30,6 +30,9 @@ PING_INTERVAL, PING_TIMEOUT = 30.0, 20.0
 #: Seconds for the request of a connection that is refused because there are too many.
 REFUSAL_TIME = 0.5
 
+#: Frames read ahead of the one being answered. TCP slows whoever sends more; each may be of the largest size.
+READ_AHEAD = 1
+
 #: Bytes of replies unsent before the next call waits for the client to read.
 WRITE_BUFFER = 64 * 1024
 
@@ -92,6 +95,7 @@ class WebSocketListener:
                     close_timeout=LINGER,
                     max_size=self._message_size,
                     create_connection=Connection,
+                    max_queue=READ_AHEAD,
                     write_limit=WRITE_BUFFER,
                     server_header=None,
                     backlog=1024,
@@ -159,7 +163,8 @@ class WebSocketListener:
     async def _serve(self, connection: ServerConnection) -> None:
         peer = peer_of(connection.remote_address)
         channel = _WebSocketChannel(connection)
-        session = self._sessions.open(channel, peer)
+        since = connection.since if isinstance(connection, CountedConnection) else None
+        session = self._sessions.open(channel, peer, since=since)
         try:
             await _converse(connection, channel, session)
         except Exception:
@@ -178,9 +183,12 @@ class CountedConnection(ServerConnection):
     sessions: SessionFactory
     admitted: Peer | None = None
     begun = False
+    #: The loop's time when it was made.
+    since: float
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
+        self.since = self.loop.time()
         super().connection_made(transport)
         keep_alive(self.transport.get_extra_info("socket"))
         peer = peer_of(self.transport.get_extra_info("peername"))
@@ -223,7 +231,7 @@ async def _converse(connection: ServerConnection, channel: _WebSocketChannel, se
             if channel.buffered() > WRITE_BUFFER:
                 session.flush()
                 await connection.drain()
-    except ConnectionClosed:
+    except (ConnectionClosed, ConnectionError):
         return
 
 

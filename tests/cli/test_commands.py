@@ -237,6 +237,7 @@ async def test_a_missing_store_is_not_made_by_the_way(tmp_path: Path) -> None:
     outcome = await invoke(tmp_path / ("long" * 30), "user", "add", "alice", stdin=PASSWORD)
     assert outcome.code == 1
     assert "too long for a socket" in outcome.err
+    assert "a shorter --data-dir" in outcome.err
 
 
 async def test_wrong_settings_stop_a_command(tmp_path: Path) -> None:

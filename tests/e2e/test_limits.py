@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -143,6 +144,27 @@ async def test_an_upgrade_that_does_not_come_is_closed(start_server: StartServer
     writer.close()
     await writer.wait_closed()
     assert await is_served(await server.raw("ws"))
+
+
+async def test_a_websockets_time_counts_from_its_connection(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Upgrade and first message have the handshake time once, together: whoever connected first is closed first."""
+    server = await start_server(limits={"handshake_time": 3})
+    await server.set_up()
+    endpoint = Endpoint.parse(server.url("ws"))
+    with socket.create_connection((endpoint.host, endpoint.port)) as early, caplog.at_level(logging.INFO):
+        address = f"127.0.0.1:{early.getsockname()[1]}"
+        early.setblocking(False)
+        # Each of these takes longer than the clock's resolution is.
+        await others_are_served(server)
+        stream = await server.raw("tcp")
+        await others_are_served(server)
+        websocket = await server.raw("ws", sock=early)
+        await asyncio.gather(stream.ends(), websocket.ends())
+    closed = [vars(record)["address"] for record in caplog.records if record.message == "no message in time"]
+    assert len(closed) == 2
+    assert closed[0] == address
 
 
 # The number of connections
@@ -446,6 +468,43 @@ async def test_a_websocket_that_sends_without_reading_is_made_to_wait(home: Serv
     async with send_without_reading(home, deaf):
         for number in range(ECHOES):
             assert (await deaf.receive())["id"] == number
+
+
+async def test_a_websocket_is_not_read_far_ahead(start_server: StartServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Of large frames behind a reply that nobody reads the server takes a few; that the client goes is no error."""
+    server = await start_server(limits={"message_size": 2**24, "outbox_size": 2**24})
+    await server.set_up()
+    connection = await small_socket(server.url("ws"))
+    address = f"127.0.0.1:{connection.getsockname()[1]}"
+    deaf = await server.raw("ws", sock=connection, max_queue=1, max_size=None)
+    assert "result" in await deaf.ask(subscription()[0])
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        while True:
+            # Much more than what the operating system's buffers take is in a dozen of these.
+            await deaf.send({"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.KeepAlive", "params": ["x" * 2**23]})
+            sent += 1
+
+    sending = asyncio.create_task(send())
+    quiet, before = 0, 0
+    while quiet < 5 and sent < 16:
+        await others_are_served(server)
+        quiet, before = (quiet + 1 if sent == before else 0), sent
+    assert not sending.done()
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert 0 < sent < 16
+    assert deaf._websocket is not None
+    with caplog.at_level(logging.INFO):
+        deaf._websocket.transport.abort()
+        async with asyncio.timeout(PATIENCE):
+            while ("disconnected", address) not in [
+                (line.message, vars(line).get("address")) for line in caplog.records
+            ]:
+                await others_are_served(server)
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 # Garbage

@@ -419,6 +419,29 @@ async def test_the_first_message_must_be_hello(home: Server, transport: Transpor
     assert (await operator.call("Users.GetUsers"))["users"][0]["displayName"] == ""
 
 
+@pytest.mark.parametrize(
+    ("message", "reply"),
+    [
+        ({"method": "JSONRPC.Hello"}, {"id": 0, **error(MISSING_ID)}),
+        ({"id": "1", "method": "JSONRPC.Hello"}, {"id": 0, **error(MISSING_ID)}),
+        ({"id": 1, "method": "nonsense"}, {"id": 1, **error(malformed("nonsense"))}),
+        ({"id": 1, "method": 7}, {"id": 1, **error(malformed(""))}),
+        ({"id": 1}, {"id": 1, **error(malformed(""))}),
+        ({}, {"id": 0, **error(MISSING_ID)}),
+    ],
+    ids=str,
+)
+async def test_a_first_message_of_a_wrong_form_is_the_last(
+    home: Server, transport: Transport, message: dict[str, Any], reply: dict[str, Any]
+) -> None:
+    """A connection that begins with what is no request at all gets the error for that, and is closed as well."""
+    raw = await home.raw(transport)
+    await raw.send(message)
+    await raw.send(request("JSONRPC.Hello", message_id=2))
+    assert await raw.receive() == reply
+    assert await raw.ends() == [{"id": 2, **error(HANDSHAKE)}]
+
+
 async def test_set_up_needs_a_handshake(server: Server, transport: Transport) -> None:
     """The first administrator is not made before Hello."""
     raw = await server.raw(transport)

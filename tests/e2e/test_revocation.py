@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, PATIENCE, Dialect, Raw, Server, Transport
+from conftest import PASSWORD, PATIENCE, Dialect, Raw, Server, StartServer, Transport
 
 from nymead_users.client import Client, Notification, PermissionDenied, Unauthorized
+from nymead_users.storage.datadir import STORE
 
 NO_ERROR = {"error": "UserErrorNoError"}
 INVALID_TOKEN = "Forbidden: Invalid token."
@@ -204,6 +207,40 @@ async def test_one_may_log_in_again_at_once(home: Server, dialect: Dialect) -> N
     for client in (greeting, entering):
         assert await client.authenticate("bob", PASSWORD, "phone") is not None
         assert (await client.call("Users.GetUserInfo"))["userInfo"]["username"] == "bob"
+
+
+async def test_beyond_so_many_tokens_the_oldest_gives_way(
+    start_server: StartServer, transport: Transport, dialect: Dialect
+) -> None:
+    """A login too many removes a token: one of the same device, or else the oldest; its connections are cut off."""
+    server = await start_server(limits={"tokens_per_user": 3})
+    await server.set_up()
+    await server.add_user("bob", "Admin")
+    other = await server.login("bob", transport, dialect)
+    devices = {name: await server.login("admin", transport, dialect, device=name) for name in ("tablet", "script")}
+
+    def age(seconds: int) -> None:
+        """Make all tokens older."""
+        with closing(sqlite3.connect(server.data_dir / STORE)) as database, database:
+            database.execute("UPDATE tokens SET creation_time = creation_time - ?", (seconds,))
+
+    async def log_in(device: str) -> None:
+        age(10)
+        devices[device] = await server.login("admin", transport, dialect, device=device)
+
+    await log_in("phone")
+    # A script that logs in each time it runs harms no other device.
+    for _ in range(3):
+        before = devices["script"]
+        await log_in("script")
+        await cut_off(before)
+    # A new device takes the place of the oldest.
+    await log_in("watch")
+    await cut_off(devices.pop("tablet"))
+    for client in (*devices.values(), other):
+        assert (await client.call("Users.GetUserInfo"))["error"] == "UserErrorNoError"
+    tokens = (await devices["watch"].call("Users.GetTokens"))["tokenInfoList"]
+    assert sorted(token["deviceName"] for token in tokens) == sorted(devices)
 
 
 async def test_changed_permissions_apply_at_once(home: Server, transport: Transport, dialect: Dialect) -> None:

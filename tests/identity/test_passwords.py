@@ -157,11 +157,52 @@ async def test_the_queue_is_bounded() -> None:
         await turn()
         with pytest.raises(Busy):
             await passwords.verify(PASSWORD, None)
-        with pytest.raises(Busy):
-            await passwords.hash(PASSWORD)
         passwords.gate.set()
         assert await asyncio.gather(*waiting) == [False] * 5
         assert await passwords.verify(PASSWORD, None) is False
+
+
+async def test_one_address_fills_its_share_of_the_queue_and_no_more() -> None:
+    """Of eight places one address on the network takes two, others take theirs, and all of them no more than eight."""
+    async with gated(workers=2, queue=6) as passwords:
+        waiting: list[asyncio.Task[bool]] = []
+        for network in "abcd":
+            waiting += [asyncio.create_task(passwords.verify(PASSWORD, None, network=network)) for _ in range(2)]
+            await turn()
+            with pytest.raises(Busy):
+                await passwords.verify(PASSWORD, None, network=network)
+        with pytest.raises(Busy):
+            await passwords.verify(PASSWORD, None, network="e")
+        passwords.gate.set()
+        assert await asyncio.gather(*waiting) == [False] * 8
+        assert await passwords.verify(PASSWORD, None, network="a") is False
+
+
+async def test_one_address_may_always_log_in_once() -> None:
+    """However short the queue, its share is a place at least."""
+    async with gated(workers=1, queue=0) as passwords:
+        waiting = asyncio.create_task(passwords.verify(PASSWORD, None, network="a"))
+        await turn()
+        assert not waiting.done()
+        passwords.gate.set()
+        assert await waiting is False
+
+
+async def test_logins_from_this_machine_and_new_hashes_have_places_of_their_own() -> None:
+    """A queue full of the network's logins keeps neither the machine's own out nor whoever sets a password."""
+    async with gated(workers=1, queue=3) as passwords:
+        waiting = [asyncio.create_task(passwords.verify(PASSWORD, None, network=network)) for network in "abcd"]
+        await turn()
+        waiting += [asyncio.create_task(passwords.verify(PASSWORD, None)) for _ in range(4)]
+        hashes = [asyncio.create_task(passwords.hash(PASSWORD)) for _ in range(4)]
+        await turn()
+        with pytest.raises(Busy):
+            await passwords.verify(PASSWORD, None)
+        with pytest.raises(Busy):
+            await passwords.hash(PASSWORD)
+        passwords.gate.set()
+        assert await asyncio.gather(*waiting) == [False] * 8
+        assert len(set(await asyncio.gather(*hashes))) == 4
 
 
 async def test_passwords_are_computed_in_the_order_in_which_they_came() -> None:

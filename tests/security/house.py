@@ -195,11 +195,11 @@ class PausedStore(UserStore):
     """The store; its answers can be held up on their way back, when the database has done its part."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
+        super().__init__(database, tokens_per_user=1000)
         self.minted = Latch()
         self.resolved = Latch()
 
-    async def log_in_by_button(self, token: NewToken) -> tuple[User, bool]:
+    async def log_in_by_button(self, token: NewToken) -> tuple[User, frozenset[UUID], bool]:
         result = await super().log_in_by_button(token)
         await self.minted.passage()
         return result
@@ -218,6 +218,7 @@ class WatchedPasswords(Passwords):
         self._gate = threading.Event()
         self._gate.set()
         self._change = asyncio.Event()
+        self._pending = 0
         #: A point after each check of a password, before anything follows from it.
         self.verified = Latch()
         #: The computations so far, each by its cost and the length of the password.
@@ -238,10 +239,8 @@ class WatchedPasswords(Passwords):
                 self._change.clear()
                 await self._change.wait()
 
-    async def verify(
-        self, password: str, password_hash: str | None, *, admit: Callable[[], None] = lambda: None
-    ) -> bool:
-        result = await super().verify(password, password_hash, admit=admit)
+    async def verify(self, password: str, password_hash: str | None, **options: Any) -> bool:
+        result = await super().verify(password, password_hash, **options)
         await self.verified.passage()
         return result
 
@@ -258,8 +257,12 @@ class WatchedPasswords(Passwords):
             assert self._gate.wait(PATIENCE)
             return compute()
 
-        asyncio.get_running_loop().call_soon(self._change.set)
-        return await super()._run(gated, admit)
+        self._pending += 1
+        self._change.set()
+        try:
+            return await super()._run(gated, admit)
+        finally:
+            self._pending -= 1
 
 
 class Line:

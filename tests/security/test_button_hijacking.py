@@ -195,6 +195,27 @@ async def test_the_press_binds_the_token_to_the_requesters_connection_only(tmp_p
         assert (await neighbour.ask("Users.GetUserInfo"))["error"]["code"] == -32001
 
 
+async def test_a_press_gives_back_nothing_that_was_taken(tmp_path: Path) -> None:
+    """Where an administrator has given the button's user less, a press makes a token for that and no more."""
+    async with a_home(tmp_path) as house:
+
+        async def press() -> list[str]:
+            """What the button's user may do when somebody has pressed it."""
+            phone = house.phone("jsonrpc2")
+            await phone.call("JSONRPC.RequestPushButtonAuth", {"deviceName": "phone"})
+            assert await house.operator().call("Operator.PressButton") == {"success": True}
+            scopes: list[str] = (await phone.call("Users.GetUserInfo"))["userInfo"]["scopes"]
+            return scopes
+
+        assert "PermissionScopeAdmin" in await press()
+        admin = await house.login()
+        less = ["PermissionScopeControlThings"]
+        assert await admin.call("Users.SetUserScopes", {"username": "", "scopes": less}) == NO_ERROR
+        assert await press() == less
+        assert await admin.call("Users.RemoveUser", {"username": ""}) == NO_ERROR
+        assert "PermissionScopeAdmin" in await press()
+
+
 async def test_network_clients_cannot_press_the_button(button: Server, transport: Transport, dialect: Dialect) -> None:
     """To the network Operator.PressButton answers like a namespace that does not exist, and presses nothing."""
     waiting = await button.client()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Dialect, Raw, Server, StartServer, Transport
-from house import NO_ERROR, a_home, compact, greeted, request, tally
+from conftest import PASSWORD, PATIENCE, Dialect, Raw, Server, StartServer, Transport
+from house import ELSEWHERE, NO_ERROR, a_home, compact, greeted, request, tally
 
 from nymead_users.endpoint import Endpoint
 
@@ -68,22 +68,44 @@ async def test_logins_beyond_the_queue_are_told_that_the_server_is_busy(tmp_path
     """When the queue of passwords is full, one more login is refused at once, in the words of its dialect."""
     async with a_home(tmp_path, cost={"workers": 1, "queue": 4}) as house:
         house.passwords.hold()
-        waiting = [asyncio.create_task(house.phone().authenticate("admin")) for _ in range(5)]
+        phones = [house.phone(address=f"192.0.2.{number}") for number in range(5)]
+        waiting = [asyncio.create_task(phone.authenticate("admin")) for phone in phones]
         await house.passwords.queued(5)
         old, new = house.phone(), house.phone("jsonrpc2")
         assert (await old.authenticate("admin"))["error"] == "Server busy. Try again later."
         error = (await new.authenticate("admin"))["error"]
         assert (error["code"], error["message"]) == (-32005, "Server busy. Try again later.")
-        operator = house.operator()
-        busy = await operator.ask("Users.CreateUser", {"username": "bob", "password": PASSWORD})
-        assert busy["error"] == "Server busy. Try again later."
         # What needs no hash is answered meanwhile.
         assert (await new.call("JSONRPC.Hello"))["name"] == "house"
+        operator = house.operator()
         assert (await operator.call("Users.GetUsers"))["users"]
+        # Who may set passwords, and who is on the machine, has room.
+        params = {"username": "bob", "password": PASSWORD}
+        adding = asyncio.create_task(operator.call("Users.CreateUser", params))
+        here = house.phone(address="127.0.0.1", local=True)
+        waiting.append(asyncio.create_task(here.authenticate("admin")))
+        await house.passwords.queued(7)
         house.passwords.release()
-        assert tally(await asyncio.gather(*waiting)) == {"True": 5}
+        assert tally(await asyncio.gather(*waiting)) == {"True": 6}
+        assert await adding == NO_ERROR
         assert (await old.authenticate("admin"))["params"]["success"] is True
-        assert await house.usernames() == ["admin"]
+
+
+async def test_a_flood_from_one_address_leaves_room_for_others(tmp_path: Path) -> None:
+    """Whoever logs in all the time from one address is told that the server is busy; a login from another is served."""
+    async with a_home(tmp_path, cost={"workers": 1, "queue": 15}, throttling={"free_attempts": 10_000}) as house:
+        house.passwords.hold()
+        flood = [
+            asyncio.create_task(house.phone(address=ELSEWHERE).authenticate("admin", "Wr0ngwrong")) for _ in range(100)
+        ]
+        async with asyncio.timeout(PATIENCE):
+            while sum(attempt.done() for attempt in flood) < 96:
+                await asyncio.wait([attempt for attempt in flood if not attempt.done()], return_when="FIRST_COMPLETED")
+        owner = asyncio.create_task(house.phone().authenticate("admin"))
+        await house.passwords.queued(5)
+        house.passwords.release()
+        assert (await owner)["params"]["success"] is True
+        assert tally(await asyncio.gather(*flood)) == {"Server busy. Try again later.": 96, "False": 4}
 
 
 async def test_a_flood_of_logins_is_bounded_and_passes(start_server: StartServer) -> None:
@@ -103,7 +125,7 @@ async def test_whoever_leaves_the_queue_leaves_room(tmp_path: Path) -> None:
     """Connections that end while their logins wait do not block the queue for ever."""
     async with a_home(tmp_path, cost={"workers": 1, "queue": 2}) as house:
         house.passwords.hold()
-        phones = [house.phone() for _ in range(3)]
+        phones = [house.phone(address=f"192.0.2.{number}") for number in range(3)]
         waiting = [asyncio.create_task(phone.authenticate("admin")) for phone in phones]
         await house.passwords.queued(3)
         for phone in phones:

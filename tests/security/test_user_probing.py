@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Dialect, Server, StartServer, Transport
-from house import ELSEWHERE, House, a_home, compact, greeted, request
+from house import ELSEWHERE, House, a_home, a_house, compact, greeted, request
+from sqlalchemy import update
 
 from nymead_users.client import CallError
+from nymead_users.storage.tables import users
 
 #: Ways to fail: a wrong password, nobody, the push button's user, and passwords no user can have.
 FAILURES = [
@@ -74,6 +76,35 @@ async def test_all_failed_logins_cost_the_same_work(tmp_path: Path) -> None:
             assert length == min(len(password), 1024)
             work[username[:20], password[:20]] = f"{kind} {parameters}"
         assert len(set(work.values())) == 1, work
+
+
+async def test_failed_logins_cost_the_same_when_the_cost_has_moved_on(tmp_path: Path) -> None:
+    """After the operator has changed the cost, users who have not logged in since do not stand out by their old one."""
+    async with a_home(tmp_path, throttling=LENIENT) as house:
+        await house.add("guest")
+        await house.add("broken")
+        async with house.database.write() as connection:
+            await connection.execute(update(users).where(users.c.username == "broken").values(password_hash="$none"))
+    dear = {"time_cost": 3, "memory_cost": 64}
+    async with a_house(tmp_path, throttling=LENIENT, cost=dear) as house:
+        names = ["admin", "guest", "broken", "nobody"]
+
+        async def work(username: str, password: str = "Wr0ngwrong") -> list[tuple[int, int]]:
+            """The costs, time and memory, of what a login computes."""
+            before = len(house.passwords.work)
+            await house.phone(address=ELSEWHERE).authenticate(username, password)
+            done = [parameters for _, parameters, _ in house.passwords.work[before:]]
+            return sorted((cost.time_cost, cost.memory_cost) for cost in done if cost is not None)
+
+        # The present cost and that of the users who are still to log in, whoever is asked for.
+        assert [await work(name) for name in names] == [[(1, 8), (3, 64)]] * 4
+        # One of them has logged in: the other must not stand out.
+        assert await work("admin", PASSWORD) == [(1, 8), (3, 64)]
+        assert [await work(name) for name in names] == [[(1, 8), (3, 64)]] * 4
+        # Nothing is left of the old cost.
+        await house.operator().call("Users.RemoveUser", {"username": "guest"})
+        assert [await work(name) for name in names] == [[(3, 64)]] * 4
+        assert await work("admin", PASSWORD) == [(3, 64)]
 
 
 async def test_refused_logins_of_known_and_unknown_users_cost_nothing_alike(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import hashlib
 import ipaddress
+import logging
 import socket
 import ssl
 import stat
@@ -138,6 +139,47 @@ def test_a_damaged_pair_of_its_own_is_not_replaced_by_the_way(tmp_path: Path) ->
     with pytest.raises(ListenError, match="Remove both files, and the next start makes new ones"):
         server_tls(None, None, tmp_path / "data")
     assert contents(tmp_path / "data") == before
+
+
+async def refuse_the_certificate(
+    context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Shake hands up to the certificate, and tell the server that it is not trusted."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(received, sent, server_hostname="localhost")
+    refused = False
+    while not refused:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            writer.write(sent.read())
+            received.write(await reader.read(2**16))
+        except ssl.SSLCertVerificationError:
+            writer.write(sent.read())
+            refused = True
+
+
+@pytest.mark.parametrize("scheme", ["nymeas", "wss"])
+async def test_a_failed_handshake_is_logged(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture, scheme: str
+) -> None:
+    """Plaintext on a TLS port and a client that does not trust the certificate leave one line each with the reason."""
+    server = await start_server(listeners=[f"{scheme}://127.0.0.1:0"])
+    url = Endpoint.parse(server.urls[0])
+    distrust = ssl.create_default_context()
+    with caplog.at_level(logging.INFO):
+        for tls in (None, distrust):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            async with asyncio.timeout(PATIENCE):
+                if tls is None:
+                    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+                else:
+                    await refuse_the_certificate(tls, reader, writer)
+                assert b"HTTP" not in await reader.read()
+            writer.close()
+    failed = [record for record in caplog.records if record.message == "TLS handshake failed"]
+    assert [vars(record)["reason"] for record in failed] == ["HTTP_REQUEST", "TLSV1_ALERT_UNKNOWN_CA"]
+    assert all(record.exc_info is None for record in failed)
 
 
 @pytest.mark.parametrize("scheme", ["nymeas", "wss"])
