@@ -24,6 +24,7 @@ from nymead_users.cli.common import (
     print_json,
 )
 from nymead_users.cli.tokens import token_app
+from nymead_users.cli.upkeep import upkeep_app
 from nymead_users.cli.users import user_app
 from nymead_users.client import Client
 from nymead_users.config import Configuration, flatten
@@ -54,6 +55,7 @@ config_app = group(
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(config_app, name="config")
+app.add_typer(upkeep_app)
 
 
 class LogLevel(StrEnum):
