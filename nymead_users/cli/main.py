@@ -165,6 +165,8 @@ def serve_command(
         starting.close()
         for endpoint in server.endpoints:
             typer.echo(f"Listening on {endpoint}")
+        if server.metrics is not None:
+            typer.echo(f"Metrics on {server.metrics}/metrics")
         if server.fingerprint is not None:
             typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
         typer.echo(f"Next: {_next(loaded) if server.initial_setup_required else LOG_IN}")

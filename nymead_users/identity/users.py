@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Literal
 from uuid import UUID
 
 from nymead_users.events import EventBus
 from nymead_users.identity.errors import (
+    Busy,
     InconsistentScopes,
     NotPermitted,
     TooManyAttempts,
@@ -54,6 +56,8 @@ class Users:
         self.required = False
         #: Changes whenever users or tokens do (session.session.Tokens).
         self.generation = 0
+        #: Logins by password and button so far, by outcome: success, failed, throttled, busy, error.
+        self.logins: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Find out whether there are users. Must come before anything else."""
@@ -76,6 +80,24 @@ class Users:
 
         Raises TooManyAttempts and Busy. An unknown user takes as long as a wrong password.
         """
+        outcome = "error"
+        try:
+            login = await self._authenticate(username, password, device_name, address)
+            outcome = "failed" if login is None else "success"
+        except TooManyAttempts:
+            outcome = "throttled"
+            raise
+        except Busy:
+            outcome = "busy"
+            raise
+        else:
+            return login
+        finally:
+            self.logins[outcome] += 1
+
+    async def _authenticate(
+        self, username: str, password: str, device_name: str, address: str
+    ) -> tuple[User, NewToken] | None:
         username = username.lower()
         record = await self._store.login_record(username, address)
         known = record is not None and record.known
@@ -111,6 +133,7 @@ class Users:
         """A token for the user of the empty name, who is made an administrator when first needed."""
         token = mint(device_name)
         user, made = await self._store.log_in_by_button(token)
+        self.logins["success"] += 1
         log.warning("push button pressed: token made", extra={"token": str(token.id), "device": device_name})
         if made:
             self.required = False
