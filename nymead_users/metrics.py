@@ -1,15 +1,24 @@
 """Counts and durations in Prometheus's text format. Whoever counts need not know of it.
 
-What others count anyway is read when somebody asks, so it costs nothing in between; only calls are told as they
-happen. Labels come from declarations, never from clients: the number of series is bounded.
+Everything is a plain number until somebody asks, so counting costs next to nothing. Labels come from
+declarations, never from clients: the number of series is bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -25,36 +34,25 @@ class Metrics(Collector):
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, version: str) -> None:
-        # A second series for each counter, which nobody asks for. Its author left out the annotation.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._durations: dict[str, _Durations] = {}
+        self._readings: list[Callable[[], Metric]] = [
+            lambda: InfoMetricFamily(f"{PREFIX}build", "The version of the server.", value={"version": version}),
+            self._read_calls,
+            self._read_durations,
+        ]
         self._registry = CollectorRegistry()
-        self._readings: list[Callable[[], Metric]] = []
-        Info(f"{PREFIX}build", "The version of the server.", registry=self._registry).info({"version": version})
-        self._calls = Counter(
-            f"{PREFIX}calls", "Calls by method and outcome.", ("method", "outcome"), registry=self._registry
-        )
-        self._durations = Histogram(
-            f"{PREFIX}call_duration_seconds",
-            "How long calls took, waiting included.",
-            ("method",),
-            buckets=BUCKETS,
-            registry=self._registry,
-        )
-        self._by_outcome: dict[tuple[str, str], Counter] = {}
-        self._by_method: dict[str, Histogram] = {}
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
     def called(self, method: str, outcome: str, seconds: float) -> None:
         """A call has ended. ``method`` and ``outcome`` must be declared ones."""
-        counter = self._by_outcome.get((method, outcome))
-        if counter is None:
-            counter = self._by_outcome[method, outcome] = self._calls.labels(method, outcome)
-        counter.inc()
-        histogram = self._by_method.get(method)
-        if histogram is None:
-            histogram = self._by_method[method] = self._durations.labels(method)
-        histogram.observe(seconds)
+        self._calls[method, outcome] += 1
+        durations = self._durations.get(method)
+        if durations is None:
+            durations = self._durations[method] = _Durations()
+        durations.counts[bisect_left(BUCKETS, seconds)] += 1
+        durations.total += seconds
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show what ``read`` returns, in any thread, at the time."""
@@ -82,3 +80,31 @@ class Metrics(Collector):
     def render(self) -> bytes:
         """All metrics as text. May run in any thread, and takes some milliseconds."""
         return generate_latest(self._registry)
+
+    def _read_calls(self) -> Metric:
+        family = CounterMetricFamily(f"{PREFIX}calls", "Calls by method and outcome.", labels=("method", "outcome"))
+        for labels, value in sorted(dict(self._calls).items()):
+            family.add_metric(labels, value)
+        return family
+
+    def _read_durations(self) -> Metric:
+        family = HistogramMetricFamily(
+            f"{PREFIX}call_duration_seconds", "How long calls took, waiting included.", labels=("method",)
+        )
+        for method, durations in sorted(dict(self._durations).items()):
+            family.add_metric((method,), list(durations.buckets()), durations.total)
+        return family
+
+
+class _Durations:
+    """How many calls took how long: up to each of BUCKETS, and longer; and all seconds together."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+    def buckets(self) -> Iterator[tuple[str, int]]:
+        """The counts as Prometheus has them: each with all that took less."""
+        return zip((*map(str, BUCKETS), "+Inf"), accumulate(self.counts.copy()), strict=True)

@@ -111,6 +111,10 @@ async def test_calls_are_counted_by_method_and_outcome(measured: Server) -> None
     durations = "nymead_users_call_duration_seconds"
     assert samples[f'{durations}_count{{method="Users.CreateUser"}}'] == 2
     assert samples[f'{durations}_bucket{{le="+Inf",method="Users.GetUserInfo"}}'] == 3
+    bounded = [
+        value for name, value in samples.items() if name.startswith(f"{durations}_bucket") and "UserInfo" in name
+    ]
+    assert bounded == sorted(bounded)
     assert 0 < samples[f'{durations}_sum{{method="Users.GetUserInfo"}}'] < PATIENCE
 
 
