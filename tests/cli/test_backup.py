@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import Outcome, environment, invoke, run
 from conftest import PASSWORD, PATIENCE, SpawnServer
+from test_password import Terminal
 
 from nymead_users.client import Client
 from nymead_users.storage.copies import STEP
@@ -208,6 +209,20 @@ async def test_a_restore_asks_first(tmp_path: Path) -> None:
     assert refused.code == 1
     assert "--yes" in refused.err
     assert contents(data) == before
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", {"alice"}), ("n", {"alice", "bob"}), ("", {"alice", "bob"})])
+async def test_a_person_is_asked(tmp_path: Path, answer: str, left: set[str]) -> None:
+    """At a terminal a restore asks, and does nothing unless the answer is yes."""
+    data, target = tmp_path / "data", tmp_path / "b.sqlite"
+    await make(data, "alice")
+    assert (await invoke(data, "backup", str(target))).code == 0
+    await make(data, "bob")
+    with Terminal(data, "restore", str(target)) as terminal:
+        terminal.reads("[y/N]: ")
+        terminal.answers(answer)
+        assert terminal.ends() == (0 if answer == "y" else 1)
+    assert await names(data) == left
 
 
 def corrupt(file: Path) -> None:
