@@ -9,6 +9,8 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from nymead_users import __version__, systemd
 from nymead_users.config import Settings
@@ -26,6 +28,7 @@ from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
+from nymead_users.rpc.observed import ObservedDispatcher
 from nymead_users.rpc.registry import Registry
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.directory import Directory
@@ -33,12 +36,16 @@ from nymead_users.session.session import Limits, SessionFactory
 from nymead_users.storage.database import Database
 from nymead_users.storage.datadir import CONTROL_SOCKET, STORE, data_directory
 from nymead_users.transport.listener import Listener
+from nymead_users.transport.metrics import MetricsListener
 from nymead_users.transport.site import Site
 from nymead_users.transport.tcp import TcpListener
 from nymead_users.transport.tls import ServerTls, server_tls
 from nymead_users.transport.unix import UnixListener
 from nymead_users.transport.websocket import WebSocketListener
 from nymead_users.wire.dialect import encode
+
+if TYPE_CHECKING:
+    from nymead_users.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +58,12 @@ class Running:
     """A server that is up.
 
     ``endpoints`` are the announced listeners, with their real ports; ``fingerprint`` is the TLS
-    certificate's, where there is a TLS listener.
+    certificate's, where there is a TLS listener; ``metrics`` is where they are, if switched on.
     """
 
     endpoints: tuple[Endpoint, ...]
     fingerprint: str | None
+    metrics: Endpoint | None
     initial_setup_required: bool
 
 
@@ -115,7 +123,8 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         tls = None
         if any(listener.endpoint.tls for listener in wanted):
             tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
-        sessions = _Sessions(settings, database, users, events)
+        metrics = None if offline or settings.metrics is None else _metrics(users, passwords)
+        sessions = _Sessions(settings, database, users, events, metrics)
         # Describing the contract takes its time; the command line's server on its control socket shows no pages.
         browsable = any(listener.endpoint.websocket for listener in wanted)
         site = await asyncio.to_thread(sessions.site) if browsable else Site({})
@@ -131,12 +140,18 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
             for listener in wanted
         ]
         opened = [_listener(control, sessions.of(operator=True, authentication=False), settings, tls, site), *listeners]
+        measured = None
+        if metrics is not None and settings.metrics is not None:
+            sessions.show(metrics)
+            measured = _metrics_listener(settings, settings.metrics, metrics)
+            opened.append(measured)
         try:
             for listener in opened:
                 await listener.open()
             yield Running(
                 tuple(listener.endpoint for listener in listeners),
                 None if tls is None else tls.fingerprint,
+                None if measured is None else measured.endpoint,
                 users.required,
             )
         finally:
@@ -148,7 +163,9 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
 class _Sessions:
     """The session factories of one server: they share everything but whom they trust."""
 
-    def __init__(self, settings: Settings, database: Database, users: Users, events: EventBus) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, users: Users, events: EventBus, metrics: Metrics | None
+    ) -> None:
         self._users = users
         self._limits = Limits(
             message_size=settings.limits.message_size,
@@ -171,9 +188,11 @@ class _Sessions:
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
         operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        # Who measures nothing pays nothing.
+        dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"
-        self._public = Dispatcher(public, users, check_returns=check_returns)
-        self._operator = Dispatcher(operator, users, check_returns=check_returns)
+        self._public = dispatcher(public, users, check_returns=check_returns)
+        self._operator = dispatcher(operator, users, check_returns=check_returns)
 
     def of(self, *, operator: bool, authentication: bool) -> SessionFactory:
         """The sessions of one listener."""
@@ -186,9 +205,36 @@ class _Sessions:
             authentication=authentication and not operator,
         )
 
+    def show(self, metrics: Metrics) -> None:
+        """Have the metrics show who is connected and what was sent."""
+        directory, broadcaster = self._directory, self._broadcaster
+        metrics.gauge("connections", "Open connections, the operator's apart.", lambda: directory.connections)
+        metrics.gauge("sessions", "Open sessions, the operator's included.", lambda: len(directory.sessions))
+        metrics.counters("notifications", "Notifications sent, one for each session.", "notification", broadcaster.sent)
+        metrics.counter("outbox_overflows", "Clients cut off because they did not read.", lambda: directory.overflows)
+
     def site(self) -> Site:
         """The console, with the contract it reads."""
         return console_site(encode(self._discovery.document))
+
+
+def _metrics(users: Users, passwords: Passwords) -> Metrics:
+    from nymead_users.metrics import Metrics  # noqa: PLC0415 - takes its time, and is seldom switched on
+
+    metrics = Metrics(__version__)
+    metrics.counters("logins", "Logins by outcome, by password and by button.", "outcome", users.logins)
+    metrics.gauge("password_hashes_pending", "Passwords being hashed, or waiting for it.", lambda: passwords.pending)
+    return metrics
+
+
+def _metrics_listener(settings: Settings, address: str, metrics: Metrics) -> MetricsListener:
+    return MetricsListener(
+        Endpoint.http(address),
+        metrics.render,
+        metrics.content_type,
+        handshake_time=settings.limits.handshake_time,
+        allowed_hosts=settings.allowed_hosts,
+    )
 
 
 def _listener(

@@ -160,6 +160,16 @@ def _safe(listener: Listener, info: ValidationInfo) -> Listener:
     return listener
 
 
+def _metrics(address: str, info: ValidationInfo) -> str:
+    endpoint = Endpoint.http(address)
+    if not (endpoint.loopback or info.data.get("insecure", True)):  # absent: it was refused itself
+        raise ValueError(
+            f"{address} would show the server's metrics to everybody on the network, in plaintext; listen on"
+            " loopback, or set insecure"
+        )
+    return str(endpoint).removeprefix("http://")
+
+
 def _some(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
     if not listeners:
         raise ValueError("must not be empty: nobody could connect")
@@ -363,6 +373,12 @@ class Settings(BaseSettings):
     locale: Annotated[str, AfterValidator(_locale)] = Field(
         default="en_US",
         description="The language, with or without a country, of a client that asks for none: `en`, `en_US`.",
+    )
+    metrics: Annotated[str, AfterValidator(_metrics)] | None = Field(
+        default=None,
+        description="Where `/metrics` is answered for Prometheus, as `host:port`, such as `127.0.0.1:9464`. Whoever"
+        " can connect there may read it, so an address that other machines can reach needs `insecure`. Without,"
+        " nothing is measured.",
     )
     limits: Limits = Field(default=Limits(), description="How much one client, or all of them, may take.")
     argon2: Argon2 = Field(default_factory=Argon2, description="What hashing a password costs.")

@@ -47,6 +47,14 @@ class Endpoint:
         host, port = _split(authority)
         return cls(scheme, _host(host), _DEFAULT_PORTS[scheme] if port is None else _port(port), "")
 
+    @classmethod
+    def http(cls, address: str) -> Self:
+        """Read `host:port`, where plain HTTP is answered; ValueError says what is wrong with it."""
+        host, port = _split(address)
+        if port is None:
+            raise ValueError("the port is missing; write host:port, like 127.0.0.1:9464")
+        return cls("http", _host(host), _port(port), "")
+
     def __str__(self) -> str:
         if self.unix:
             return f"unix://{self.path}"

@@ -114,8 +114,12 @@ class Raw:
 class Server:
     """A server under test and the connections to it, all closed with the test."""
 
-    def __init__(self, stack: AsyncExitStack, data_dir: Path, urls: tuple[str, ...]) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, data_dir: Path, urls: tuple[str, ...], metrics: str | None = None
+    ) -> None:
         self._stack = stack
+        #: Where the metrics are, if they are switched on.
+        self.metrics = metrics
         self.data_dir = data_dir
         self.urls = urls
 
@@ -200,7 +204,8 @@ async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
             settings.setdefault("argon2", CHEAP_ARGON2)
             settings.setdefault("log", {"level": "debug"})
             up = await stack.enter_async_context(running(Settings(**settings)))
-            return Server(stack, settings["data_dir"], tuple(str(endpoint) for endpoint in up.endpoints))
+            urls = tuple(str(endpoint) for endpoint in up.endpoints)
+            return Server(stack, settings["data_dir"], urls, None if up.metrics is None else str(up.metrics))
 
         yield start
 

@@ -53,7 +53,9 @@ async def test_the_conversations_work_as_pasted(server: Server) -> None:
 
 def test_the_commands_exist() -> None:
     """Every command that the README shows is one that the command line knows."""
-    shown = re.findall(r"^\$ nymead-users (serve|press-button|[a-z]+ [a-z]+)", README, re.MULTILINE)
+    shown = re.findall(
+        r"^\$ nymead-users (serve|press-button|backup|restore|check|[a-z]+ [a-z]+)", README, re.MULTILINE
+    )
     assert len(shown) > 5
     for command in shown:
         assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0, command

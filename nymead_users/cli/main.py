@@ -24,6 +24,7 @@ from nymead_users.cli.common import (
     print_json,
 )
 from nymead_users.cli.tokens import token_app
+from nymead_users.cli.upkeep import upkeep_app
 from nymead_users.cli.users import user_app
 from nymead_users.client import Client
 from nymead_users.config import Configuration, flatten
@@ -54,6 +55,7 @@ config_app = group(
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(config_app, name="config")
+app.add_typer(upkeep_app)
 
 
 class LogLevel(StrEnum):
@@ -163,6 +165,8 @@ def serve_command(
         starting.close()
         for endpoint in server.endpoints:
             typer.echo(f"Listening on {endpoint}")
+        if server.metrics is not None:
+            typer.echo(f"Metrics on {server.metrics}/metrics")
         if server.fingerprint is not None:
             typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
         typer.echo(f"Next: {_next(loaded) if server.initial_setup_required else LOG_IN}")

@@ -98,6 +98,11 @@ class Passwords:
         """Whether a hash was made at another cost than the present one."""
         return self._hasher.check_needs_rehash(password_hash)
 
+    @property
+    def pending(self) -> int:
+        """How many passwords are being hashed or wait for it."""
+        return self._pending
+
     def close(self) -> None:
         """Finish what is being computed and end the threads."""
         self._threads.shutdown(cancel_futures=True)

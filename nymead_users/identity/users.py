@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import Literal
 from uuid import UUID
 
 from nymead_users.events import EventBus
 from nymead_users.identity.errors import (
+    Busy,
     InconsistentScopes,
     NotPermitted,
     TooManyAttempts,
@@ -59,6 +61,8 @@ class Users:
         self._hashes_gone = 0
         self._costs_as_of: int | None = None
         self._learning_costs = asyncio.Lock()
+        #: Logins by password and button so far, by outcome: success, failed, throttled, busy, error.
+        self.logins: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Find out whether there are users. Must come before anything else."""
@@ -82,6 +86,24 @@ class Users:
         ``address`` is what is delayed after wrong passwords, ``local`` whether it is on this machine. Raises
         TooManyAttempts and Busy. An unknown user takes as long as a wrong password.
         """
+        outcome = "error"
+        try:
+            login = await self._authenticate(username, password, device_name, address, local=local)
+            outcome = "failed" if login is None else "success"
+        except TooManyAttempts:
+            outcome = "throttled"
+            raise
+        except Busy:
+            outcome = "busy"
+            raise
+        else:
+            return login
+        finally:
+            self.logins[outcome] += 1
+
+    async def _authenticate(
+        self, username: str, password: str, device_name: str, address: str, *, local: bool
+    ) -> tuple[User, NewToken] | None:
         username = username.lower()
         record = await self._store.login_record(username, address)
         known = record is not None and record.known
@@ -123,6 +145,7 @@ class Users:
         """A token for the user of the empty name, who is made an administrator when first needed."""
         token = mint(device_name)
         user, displaced, made = await self._store.log_in_by_button(token)
+        self.logins["success"] += 1
         log.warning("push button pressed: token made", extra={"token": str(token.id), "device": device_name})
         if made:
             self.required = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -17,6 +18,8 @@ class Broadcaster:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._numbers = count(1)
+        #: Notifications sent so far, by name: one for each session that each went to.
+        self.sent: Counter[str] = Counter()
 
     def next_number(self) -> int:
         """The number of the next notification."""
@@ -27,6 +30,7 @@ class Broadcaster:
         namespace = name.partition(".")[0]
         number = self.next_number()
         encoded: dict[Dialect, bytes] = {}
+        sent = 0
         for session in list(self._directory.sessions):
             if namespace in session.subscriptions and session.hears(audience):
                 dialect = session.notification_dialect
@@ -34,3 +38,5 @@ class Broadcaster:
                 if message is None:
                     message = encoded[dialect] = dialect.notification(number, name, params)
                 session.send(message)
+                sent += 1
+        self.sent[name] += sent

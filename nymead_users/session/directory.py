@@ -28,11 +28,18 @@ class Directory:
         self._limit_per_address = limit_per_address
         self._count = 0
         self._per_address: Counter[str] = Counter()
+        #: Sessions cut off so far because their clients did not read.
+        self.overflows = 0
         self.sessions: dict[LiveSession, None] = {}
         self._by_user: defaultdict[str, dict[LiveSession, None]] = defaultdict(dict)
         events.subscribe(UserChanged, self._user_changed)
         events.subscribe(UserRemoved, self._user_removed)
         events.subscribe(TokensRemoved, self._tokens_removed)
+
+    @property
+    def connections(self) -> int:
+        """How many connections count at the moment."""
+        return self._count
 
     def admit(self, peer: Peer) -> bool:
         """Count a connection in, unless there are too many. Each one admitted must ``leave``."""

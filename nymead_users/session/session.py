@@ -328,6 +328,7 @@ class Session:
 
         def notify(name: str, params: Mapping[str, Any]) -> None:
             self.send(dialect.notification(self._factory.broadcaster.next_number(), name, params))
+            self._factory.broadcaster.sent[name] += 1
 
         return notify
 
@@ -373,6 +374,7 @@ class Session:
 
     def _overflowed(self) -> None:
         self._log(logging.WARNING, "outbox full: the client does not read")
+        self._factory.directory.overflows += 1
         self._channel.abort()
 
     def _in_time(self) -> None:

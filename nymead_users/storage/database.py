@@ -11,9 +11,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from nymead_users.storage import migrations, storefile
+from nymead_users.storage import storefile
 from nymead_users.storage.engine import (
-    BUSY_TIMEOUT,
     Reading,
     Writing,
     create_engine,
@@ -21,11 +20,11 @@ from nymead_users.storage.engine import (
     uninterrupted,
 )
 from nymead_users.storage.errors import IntegrityViolation, StoreError, StoreUnusable
+from nymead_users.storage.migrations import MIGRATIONS, revisions
+from nymead_users.storage.storefile import BUSY_TIMEOUT
 from nymead_users.storage.tables import server
 
 __all__ = ["Database", "IntegrityViolation", "StoreError", "StoreUnusable"]
-
-MIGRATIONS = Path(migrations.__file__).parent
 
 # Reads at the same time: each takes a thread, and the machines at home have about as many cores.
 READERS = 4
@@ -57,7 +56,7 @@ class Database:
             path = await asyncio.to_thread(path.resolve)
         except (OSError, RuntimeError) as error:
             raise StoreUnusable(f"The store {path} cannot be found: {error}. Name another file.") from error
-        known = _revisions(migrations)
+        known = revisions(migrations)
         revision = await asyncio.to_thread(storefile.prepare, path, known, busy_timeout)
         if revision != known[-1]:
             logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours tells it better
@@ -123,8 +122,3 @@ class Database:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
-
-
-def _revisions(migrations: Path) -> list[str]:
-    """Return the revisions in the directory, oldest first, told by the names of their files."""
-    return sorted(file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*_*.py"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,28 @@ def one_command(path: Path, *, create: bool) -> Iterator[None]:
         yield
     finally:
         os.close(directory)
+
+
+def exposed(path: Path) -> list[str]:
+    """Say of the directory and of each file in it whether others may reach it, or whose it is if not the directory's.
+
+    Raises DataDirectoryError where it can't be read.
+    """
+    try:
+        owner = path.stat().st_uid
+        found = [(path, path.stat()), *((entry, entry.lstat()) for entry in sorted(path.iterdir()))]
+    except OSError as error:
+        raise DataDirectoryError(f"{path} cannot be read: {error.strerror}; see --data-dir.") from error
+    problems = []
+    for entry, status in found:
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            continue  # what counts is where it leads
+        if mode & 0o077:
+            problems.append(f"{entry} has mode {mode:04o}, so others may reach it: chmod go= {shlex.quote(str(entry))}")
+        if status.st_uid != owner:
+            problems.append(f"{entry} belongs to {_name(status.st_uid)}, the directory to {_name(owner)}")
+    return problems
 
 
 def no_store(path: Path) -> DataDirectoryError:

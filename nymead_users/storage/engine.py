@@ -16,10 +16,6 @@ from nymead_users.storage.errors import IntegrityViolation, StoreError
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another program's lock: its writes take milliseconds, larger work on a slow card one or
-two seconds, and whoever made the call has not given up by then."""
-
 
 class Writing(sqlite3.Connection):
     """A connection set up to write: foreign keys hold, and what was committed is on the disk."""

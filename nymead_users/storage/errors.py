@@ -2,7 +2,8 @@
 
 StoreError
  ├── IntegrityViolation
- └── StoreUnusable
+ ├── StoreUnusable
+ └── BackupFailed
 """
 
 
@@ -16,3 +17,7 @@ class IntegrityViolation(StoreError):
 
 class StoreUnusable(StoreError):
     """The store cannot be opened; the message tells the operator what is wrong and what helps."""
+
+
+class BackupFailed(StoreError):
+    """A backup could not be made or restored; the message tells the operator why. Nothing has changed."""

@@ -17,9 +17,13 @@ from nymead_users.storage.errors import StoreUnusable
 # In the header of every store; "nymU" in ASCII.
 APPLICATION_ID = 0x6E796D55
 
+#: Seconds to wait for another program's lock: its writes take milliseconds, larger work on a slow card one or
+#: two seconds, and whoever made the call has not given up by then.
+BUSY_TIMEOUT = 5.0
+
 _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
-_RESTORE = "Restore a backup copy"
+RESTORE = "Restore a backup copy."
 
 
 def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None:
@@ -31,13 +35,27 @@ def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None
         if not _has_content(path):
             _create(path, busy_timeout)
             return None
-        _check_header(path)
+        name = f"The store {path}"
+        _check_header(path, name, RESTORE)
         _check_writable(path)
-        return _examine(path, known, busy_timeout)
+        return _examine(path, known, busy_timeout, name, RESTORE, "quick_check")
     except OSError as error:
         raise StoreUnusable(
             f"The store {path} cannot be used: {error.strerror}. Check the path and its permissions."
         ) from error
+
+
+def examine(path: Path, known: Sequence[str], busy_timeout: float, *, name: str, advice: str) -> str | None:
+    """Read all of a file, and return its revision, one of `known`; None where it has no tables.
+
+    Indexes and references are held against the tables too. In messages the file is called `name`, and `advice`
+    says what helps where it is damaged. Raises StoreUnusable.
+    """
+    try:
+        _check_header(path, name, advice)
+        return _examine(path, known, busy_timeout, name, advice, "integrity_check")
+    except OSError as error:
+        raise StoreUnusable(f"{name} cannot be read: {error.strerror}.") from error
 
 
 def keep_copy(path: Path, target: str, busy_timeout: float) -> Path:
@@ -55,7 +73,7 @@ def keep_copy(path: Path, target: str, busy_timeout: float) -> Path:
         except FileExistsError:
             last = copy
     try:
-        with closing(_connect(path, "ro", busy_timeout)) as source, closing(sqlite3.connect(copy)) as kept:
+        with closing(connect(path, "ro", busy_timeout)) as source, closing(sqlite3.connect(copy)) as kept:
             source.backup(kept)
         # A start that fails and is tried again for ever must not fill the disk.
         same = last is not None and filecmp.cmp(last, copy, shallow=False)
@@ -78,8 +96,8 @@ def _has_content(path: Path) -> bool:
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise StoreUnusable(f"The store {path} is {kind}. Name a file instead.")
         empty = status.st_size == 0
-    log = _beside(path, "-wal")
-    if empty and _size(log):
+    log = beside(path, "-wal")
+    if empty and size(log):
         raise StoreUnusable(
             f"The store {path} is missing or empty, but its log {log} is not: the store has been lost."
             " Remove the log, and restore a backup copy of the store unless you mean to begin afresh."
@@ -94,13 +112,9 @@ def _create(path: Path, busy_timeout: float) -> None:
         os.fchmod(descriptor, 0o600)  # whatever the umask, and also where the file was there and empty
     finally:
         os.close(descriptor)
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    try:
-        with closing(_connect(path, "rw", busy_timeout)) as connection:
+        with closing(connect(path, "rw", busy_timeout)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             # Before there is a log, so that it is in the file itself however the first start ends.
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -111,17 +125,15 @@ def _create(path: Path, busy_timeout: float) -> None:
         raise StoreUnusable(f"The store {path} is on a file system without shared memory. Name a file on a local disk.")
 
 
-def _check_header(path: Path) -> None:
+def _check_header(path: Path, name: str, advice: str) -> None:
     with path.open("rb") as file:
         header = file.read(_HEADER_SIZE)
     if not header.startswith(_MAGIC):
-        raise StoreUnusable(
-            f"The store {path} is not a SQLite database. {_RESTORE} if it has been one, or name another file."
-        )
+        raise StoreUnusable(f"{name} is not a SQLite database. {advice} Or name another file, if it never was one.")
     if len(header) < _HEADER_SIZE:
-        raise StoreUnusable(f"The store {path} is damaged: it ends within its header. {_RESTORE}.")
+        raise StoreUnusable(f"{name} is damaged: it ends within its header. {advice}")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise _foreign(path)
+        raise _foreign(name)
 
 
 def _check_writable(path: Path) -> None:
@@ -139,58 +151,77 @@ def _check_writable(path: Path) -> None:
         _check_writable(path.parent)  # the log is made there
 
 
-def _examine(path: Path, known: Sequence[str], busy_timeout: float) -> str | None:
+def _examine(
+    path: Path, known: Sequence[str], busy_timeout: float, name: str, advice: str, scrutiny: str
+) -> str | None:
     # Read-only, so that nothing is written back from the log. Only a rollback journal, left by a first start
     # that was killed, must be applied before anything can be read.
-    mode = "rw" if _size(_beside(path, "-journal")) else "ro"
+    mode = "rw" if size(beside(path, "-journal")) else "ro"
     try:
-        with closing(_connect(path, mode, busy_timeout)) as connection:
+        with closing(connect(path, mode, busy_timeout)) as connection:
             connection.text_factory = _decode
             connection.execute("PRAGMA trusted_schema=OFF")
             connection.execute("BEGIN")
-            finding = connection.execute("PRAGMA quick_check(1)").fetchone()
+            finding = connection.execute(f"PRAGMA {scrutiny}(1)").fetchone()
             if finding != ("ok",):
-                raise StoreUnusable(f"The store {path} is damaged: {finding and finding[0]}. {_RESTORE}.")
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+                raise StoreUnusable(f"{name} is damaged: {finding and finding[0]}. {advice}")
+            if scrutiny == "integrity_check" and (row := connection.execute("PRAGMA foreign_key_check").fetchone()):
+                raise StoreUnusable(
+                    f"{name} is damaged: rows of {row[0]} refer to {row[2]} that are not there. {advice}"
+                )
+            tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_master")}
             if not tables:
                 return None
             if "alembic_version" not in tables:
-                raise _foreign(path)
+                raise _foreign(name)
             revisions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
     except (sqlite3.Error, UnicodeError) as error:  # a damaged file's errors may quote what is no text
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StoreUnusable(
-                f"The store {path} is locked by another program. Stop that program, then start again."
-            ) from error
+        if locked(error):
+            raise StoreUnusable(f"{name} is locked by another program. Stop that program, then start again.") from error
         raise StoreUnusable(
-            f"The store {path} cannot be read: {error}. Check the disk and who owns the files beside it;"
-            " restore a backup copy if it is damaged."
+            f"{name} cannot be read: {error}. Check the disk and who owns the files beside it; if it is damaged:"
+            f" {advice[0].lower()}{advice[1:]}"
         ) from error
     if len(revisions) != 1:
-        raise StoreUnusable(f"The store {path} is damaged: it has {len(revisions)} revisions, not one. {_RESTORE}.")
+        raise StoreUnusable(f"{name} is damaged: it has {len(revisions)} revisions, not one. {advice}")
     if revisions[0] not in known:
         raise StoreUnusable(
-            f"The store {path} is of a newer version of this program: its revision is {revisions[0]}, the"
-            f" newest known here is {known[-1]}. Upgrade the program, or restore the copy kept when the store"
-            " was upgraded."
+            f"{name} is of a newer version of this program: its revision is {revisions[0]}, the newest known here is"
+            f" {known[-1]}. Upgrade the program, or restore the copy kept when the store was upgraded."
         )
     return str(revisions[0])
 
 
-def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+def connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+    """Open a file that is there: `ro` to read it, `rw` to write. Statements are transactions of their own."""
     return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=busy_timeout)
 
 
-def _foreign(path: Path) -> StoreUnusable:
-    return StoreUnusable(f"The store {path} is a SQLite database of another program. Name another file.")
+def locked(error: BaseException) -> bool:
+    """Whether another program's lock was what hindered."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names of a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file that SQLite keeps beside another."""
     return path.with_name(path.name + suffix)
 
 
-def _size(path: Path) -> int:
+def _foreign(name: str) -> StoreUnusable:
+    return StoreUnusable(f"{name} is a SQLite database of another program. Name another file.")
+
+
+def size(path: Path) -> int:
+    """The size of a file in bytes; 0 where there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import http
-from collections.abc import Mapping
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from websockets.datastructures import Headers
+from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
 #: What a page may do: run our own scripts and speak to this server, and nothing else. Script can't be made of
@@ -81,6 +83,45 @@ class Site:
             **caching,
         }
         return _response(http.HTTPStatus.OK, described, b"" if head else resource.content)
+
+
+class KnownHosts:
+    """The names under which web pages may reach the server: whoever makes another one point here is stopped.
+
+    These are IP literals, localhost, this machine's name and ``allowed``.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        machine = socket.gethostname().lower()
+        short = machine.partition(".")[0]
+        self._names = frozenset({"localhost", machine, short, f"{short}.local", *allowed})
+
+    def __contains__(self, host: str) -> bool:
+        """Whether a Host header's value is one of them, with whatever port."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._names or _is_ip_literal(name)
+
+    def objection(self, headers: Headers) -> str | None:
+        """Why a request with these headers is refused; None if it is not."""
+        try:
+            host = headers.get("Host", "")
+        except MultipleValuesError:
+            return "Host may come once only"
+        return None if host in self else UNKNOWN_HOST
+
+
+UNKNOWN_HOST = "unknown Host; the operator can add it to allowed_hosts"
+
+
+def _is_ip_literal(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def refusal(status: http.HTTPStatus, reason: str, *, head: bool) -> Response:

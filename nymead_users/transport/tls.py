@@ -60,7 +60,7 @@ def server_tls(certificate: Path | None, key: Path | None, data_dir: Path) -> Se
     """
     self_signed = certificate is None or key is None
     if certificate is None or key is None:
-        certificate, key = data_dir / CERTIFICATE, data_dir / KEY
+        certificate, key = own_files(data_dir)
         if not certificate.exists() or not key.exists():
             try:
                 _make(certificate, key)
@@ -72,6 +72,18 @@ def server_tls(certificate: Path | None, key: Path | None, data_dir: Path) -> Se
     except ListenError as error:
         anew = ". Remove both files, and the next start makes new ones" if self_signed else ""
         raise ListenError(f"{error}{anew}") from error
+
+
+def own_files(data_dir: Path) -> tuple[Path, Path]:
+    """Where the certificate that the server makes for itself is, and its key."""
+    return data_dir / CERTIFICATE, data_dir / KEY
+
+
+def validity(certificate: Path, key: Path) -> tuple[datetime.datetime, datetime.datetime]:
+    """From when to when a certificate is valid, in UTC. Raises ListenError where it can't be used with the key."""
+    found = x509.load_der_x509_certificate(_der(certificate))
+    _context(certificate, key)
+    return found.not_valid_before_utc, found.not_valid_after_utc
 
 
 def fingerprint(der: bytes) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http
-import ipaddress
 import logging
-import socket
 import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from typing import Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers, MultipleValuesError
@@ -20,7 +18,7 @@ from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
 from nymead_users.session.session import Session, SessionFactory
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
-from nymead_users.transport.site import ALLOWED_METHODS, Site, method_not_allowed, refusal
+from nymead_users.transport.site import ALLOWED_METHODS, UNKNOWN_HOST, KnownHosts, Site, method_not_allowed, refusal
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +65,7 @@ class WebSocketListener:
         self._message_size = message_size
         self._site = site
         self._allowed_origins = frozenset(allowed_origins)
-        machine = socket.gethostname().lower()
-        short = machine.partition(".")[0]
-        self._allowed_hosts = frozenset({"localhost", machine, short, f"{short}.local", *allowed_hosts})
+        self._hosts = KnownHosts(allowed_hosts)
         self._servers: list[Server] = []
 
     async def open(self) -> None:
@@ -138,8 +134,8 @@ class WebSocketListener:
             return "Origin and Host may come once only"
         if origin is None:
             return None
-        if not self._is_known(host):
-            return _UNKNOWN_HOST
+        if host not in self._hosts:
+            return UNKNOWN_HOST
         scheme = "https" if self._tls else "http"
         if origin.lower() not in {f"{scheme}://{host.lower()}", *self._allowed_origins}:
             return "foreign Origin; the operator can add it to allowed_origins"
@@ -150,15 +146,7 @@ class WebSocketListener:
         resource = self._site.find(request.path)
         if resource is None or resource.any_host:
             return None
-        try:
-            host = request.headers.get("Host", "")
-        except MultipleValuesError:
-            return "Host may come once only"
-        return None if self._is_known(host) else _UNKNOWN_HOST
-
-    def _is_known(self, host: str) -> bool:
-        name = _host_name(host)
-        return _is_ip_literal(name) or name in self._allowed_hosts
+        return self._hosts.objection(request.headers)
 
     async def _serve(self, connection: ServerConnection) -> None:
         peer = peer_of(connection.remote_address)
@@ -174,13 +162,23 @@ class WebSocketListener:
             session.close()
 
 
+class Door(Protocol):
+    """Counts connections in and out."""
+
+    def admit(self, peer: Peer) -> bool:
+        """Count a connection in, or refuse it. Each one admitted must ``leave``."""
+
+    def leave(self, peer: Peer) -> None:
+        """Count a connection out."""
+
+
 class CountedConnection(ServerConnection):
     """A connection that counts from its first byte, not only once its opening handshake is done.
 
     It refuses other methods than GET and HEAD at once: the library drops requests with a body silently.
     """
 
-    sessions: SessionFactory
+    sessions: Door
     admitted: Peer | None = None
     begun = False
     #: The loop's time when it was made.
@@ -257,24 +255,5 @@ class _WebSocketChannel:
         self._connection.transport.abort()
 
 
-_UNKNOWN_HOST = "unknown Host; the operator can add it to allowed_hosts"
-
-
 def _asks_for_upgrade(request: Request) -> bool:
     return any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without its port and brackets."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_ip_literal(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

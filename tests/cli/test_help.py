@@ -33,7 +33,10 @@ EXAMPLES = sorted({example for examples in COMMANDS.values() for example in exam
 def test_every_command_is_known() -> None:
     """The commands are those that others script against."""
     groups = {path for path in COMMANDS if len(path) == 1}
-    assert groups == {("serve",), ("user",), ("token",), ("press-button",), ("config",)}
+    assert groups == {
+        *(("serve",), ("user",), ("token",), ("press-button",), ("config",)),
+        *(("backup",), ("restore",), ("check",)),
+    }
     assert {" ".join(path) for path in COMMANDS if len(path) == 2} == {
         *(f"user {name}" for name in ("add", "list", "passwd", "scopes", "remove")),
         *(f"token {name}" for name in ("list", "revoke")),

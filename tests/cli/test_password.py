@@ -65,6 +65,10 @@ class Terminal:
             self.screen += os.read(self._keyboard, 4096).decode()
         self._seen = self.screen.index(text, self._seen) + len(text)
 
+    def answers(self, text: str) -> None:
+        """Type a line that the terminal shows."""
+        os.write(self._keyboard, f"{text}\n".encode())
+
     def types(self, text: str) -> None:
         """Type a line, once the terminal no longer shows it."""
         assert not self.echoes

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import tomllib
+import urllib.request
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from conftest import PATIENCE, StartServer
 from pages import DOCS, PAGES, ROOT, Block, blocks, name
+from typer.testing import CliRunner
 
+from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
@@ -33,7 +38,7 @@ def every(language: str) -> list[pytest.param]:  # type: ignore[valid-type]
 def test_every_block_has_a_language_that_is_checked() -> None:
     """No code block of the site escapes these tests."""
     languages = {block.language for page in PAGES for block in blocks(page)}
-    assert languages == {"console", "ini", "json", "python", "text", "toml"}
+    assert languages == {"console", "cron", "ini", "json", "python", "text", "toml", "yaml"}
     text = [block.text for page in PAGES for block in blocks(page) if block.language == "text"]
     assert set(text) == {'{"id": 8, "method": }\n', '{"jsonrpc": "2.0", "method": }\n'}
 
@@ -121,3 +126,47 @@ def test_drawings_are_svg_with_a_title(drawing: Path) -> None:
     assert title is not None
     assert root.get("aria-labelledby") == title.get("id")
     assert re.findall(r"https?://[^\"]+", drawing.read_text()) == ["http://www.w3.org/2000/svg"]
+
+
+@pytest.mark.parametrize("block", every("cron"))
+def test_cron_lines_run_commands_that_exist(block: Block) -> None:
+    """What is run every night is a command, with its options."""
+    for line in block.lines:
+        command, *rest = line.partition("nymead-users ")[2].split()
+        helped = CliRunner().invoke(app, [command, "--help"])
+        assert helped.exit_code == 0, line
+        assert all(word in helped.output for word in rest if word.startswith("--")), line
+
+
+@pytest.mark.parametrize("block", every("yaml"))
+def test_what_prometheus_is_told_fits_the_settings(block: Block) -> None:
+    """Prometheus is sent to the address that the same page sets."""
+    (settings,) = (shown.text for shown in blocks(DOCS / "operate" / "metrics.md") if shown.language == "toml")
+    (address,) = tomllib.loads(settings).values()
+    assert f'targets: ["{address}"]' in block.text
+
+
+async def test_every_metric_is_told_of(start_server: StartServer) -> None:
+    """The table of metrics has exactly those that a server shows, with their types and labels."""
+    server = await start_server(metrics="127.0.0.1:0")
+    await server.set_up()
+    admin = await server.login()
+    await admin.subscribe("Users")
+    await server.add_user("bob")
+    shown = await asyncio.to_thread(_fetch, f"{server.metrics}/metrics")
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", shown, re.MULTILINE))
+    labels: dict[str, set[str]] = {name: set() for name in types}
+    for sample, given in re.findall(r"^([a-z_]+)\{(.*)\} ", shown, re.MULTILINE):
+        name = sample if sample in types else re.sub("_(bucket|sum|count)$", "", sample)
+        labels[name] |= set(re.findall(r'(\w+)="', given)) - {"le"}
+    page = (DOCS / "operate" / "metrics.md").read_text()
+    told = re.findall(r"^\| `(\w+)` \| (gauge|counter|histogram) \| (.*?) ?\| ", page, re.MULTILINE)
+    assert {name: kind for name, kind, _ in told} == types
+    assert {name: set(re.findall(r"`(\w+)`", given)) for name, _, given in told} == labels
+    for used in re.findall(r"^\| `(.*)` \|", page.partition("#alerts")[2], re.MULTILINE):
+        assert set(re.findall(r"(?:nymead|process)_\w+", used)) <= types.keys()
+
+
+def _fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - our own server
+        return str(answer.read().decode())

@@ -23,14 +23,13 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nymead_users.storage.database import (
-    MIGRATIONS,
     READERS,
     Database,
     IntegrityViolation,
     StoreError,
     StoreUnusable,
-    _revisions,
 )
+from nymead_users.storage.migrations import MIGRATIONS, revisions
 from nymead_users.storage.storefile import APPLICATION_ID
 from nymead_users.storage.tables import known_addresses, metadata, tokens, users
 
@@ -131,8 +130,8 @@ def test_revisions_are_told_by_file_names() -> None:
     """The names of the migration files tell the revisions that are in them, in order, in a single line."""
     script = ScriptDirectory(str(MIGRATIONS))
     line = [step.revision for step in script.walk_revisions()]
-    assert _revisions(MIGRATIONS) == line[::-1]
-    assert script.get_heads() == [_revisions(MIGRATIONS)[-1]]
+    assert revisions(MIGRATIONS) == line[::-1]
+    assert script.get_heads() == [revisions(MIGRATIONS)[-1]]
 
 
 async def test_constraints_have_names(database: Database) -> None:
