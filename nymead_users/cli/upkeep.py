@@ -195,7 +195,7 @@ def _check_store(directory: Path) -> Iterator[Finding]:
     if found.outdated:
         yield Finding("store", "warning", "it is of an older version, and upgraded at the server's next start")
     elif not found.faults:
-        yield Finding("store", "ok", f"sound, with {found.users:,} users and {found.tokens:,} tokens")
+        yield Finding("store", "ok", f"sound; users: {found.users:,}, tokens: {found.tokens:,}")
 
 
 def _check_certificate(settings: Settings) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ class Passwords:
     @property
     def pending(self) -> int:
         """How many passwords are being hashed or wait for it."""
-        return self._pending
+        return sum(places.taken for places in (self._remote, self._local, self._changes))
 
     def close(self) -> None:
         """Finish what is being computed and end the threads."""
@@ -127,10 +127,15 @@ class _Places:
         self._share = share
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self._taken.total()
+
     @contextmanager
     def one(self, address: str) -> Iterator[None]:
         """A place, for as long as the block lasts. Raises Busy."""
-        if self._taken.total() >= self._number or self._taken[address] >= self._share:
+        if self.taken >= self._number or self._taken[address] >= self._share:
             raise Busy("too many passwords wait for being hashed")
         self._taken[address] += 1
         try:

@@ -39,7 +39,7 @@ async def test_all_is_well_beside_a_running_server(spawn_server: SpawnServer) ->
     assert (outcome.code, outcome.err) == (0, "")
     found = lines(outcome, "ok")
     assert [line.partition(":")[0] for line in found] == ["settings", "data directory", "store", "certificate"]
-    assert found[2] == "store: sound, with 1 users and 0 tokens"
+    assert found[2] == "store: sound; users: 1, tokens: 0"
     assert "is valid until" in found[3]
     assert len(outcome.out.splitlines()) == 4
     after = {name: digest for name, digest in contents(server.data_dir).items() if not name.endswith("-shm")}
