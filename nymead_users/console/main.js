@@ -191,14 +191,13 @@ byId("help").addEventListener("click", showHelp);
 byId("sign-out").addEventListener("click", async () => {
   clearDrafts();
   forgetSearch();
-  const removed = await session.signOut();
+  await session.signOut();
   // What was typed, sent and looked at is nobody else's business.
   forgetWork();
   traffic.clear();
   shownKey = "";
   if (location.hash !== "#/developer") location.hash = "#/";
   showView();
-  if (!removed) say("Signed out here. The server could not be told, or you may not remove your own sign-in.");
 });
 
 // Theme

@@ -20,12 +20,12 @@ export function knowParams(lookUp) {
 }
 
 /**
- * A message with its secrets replaced.
- * @param {string} text @param {Replace} [replace]
+ * A message with its secrets replaced, and with the places of secrets where `places` is set.
+ * @param {string} text @param {Replace} [replace] @param {{places?: boolean}} [options]
  */
-export function mask(text, replace = () => '"•••"') {
+export function mask(text, replace = () => '"•••"', { places = false } = {}) {
   const { node } = scan(text);
-  const spans = node ? spansIn(node) : spansInBroken(text);
+  const spans = node ? spansIn(node, places ? isNothing : isHarmless) : spansInBroken(text);
   let masked = "";
   let at = 0;
   for (const { start, end, name } of spans) {
@@ -38,20 +38,20 @@ export function mask(text, replace = () => '"•••"') {
 
 /** @typedef {{start: number, end: number, name: string}} Span */
 
-/** @param {import("./scanner.js").Node} root @returns {Span[]} */
-function spansIn(root) {
+/** @param {import("./scanner.js").Node} root @param {typeof isNothing} exempt @returns {Span[]} */
+function spansIn(root, exempt) {
   /** @type {Span[]} */
   const spans = [];
   const visit = (/** @type {import("./scanner.js").Node} */ node) => {
     for (const found of node.members ?? []) {
-      if (isSecret(found.name) && !isHarmless(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
+      if (isSecret(found.name) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
       else visit(found.value);
     }
     const method = member(node, "method")?.value.text;
     const params = member(node, "params")?.value.items ?? [];
     const names = (method && paramNames(method)) ?? [];
     params.forEach((item, index) => {
-      if (isSecret(names[index] ?? "") && !isHarmless(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
+      if (isSecret(names[index] ?? "") && !exempt(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
     });
     for (const item of node.items ?? []) visit(item);
   };
@@ -59,8 +59,11 @@ function spansIn(root) {
   return spans.sort((a, b) => a.start - b.start);
 }
 
+/** @param {import("./scanner.js").Node} node */
+const isNothing = (node) => ["null", "true", "false"].includes(node.type) || node.text === "";
+
 /** Nothing is no secret, and neither is the place of one ("$TOKEN"). @param {import("./scanner.js").Node} node */
-const isHarmless = (node) => ["null", "true", "false"].includes(node.type) || node.text === "" || /^\$[A-Z]+$/.test(node.text ?? "");
+const isHarmless = (node) => isNothing(node) || /^\$[A-Z]+$/.test(node.text ?? "");
 
 const STRING = /"(?:[^"\\]|\\[\s\S])*(?:"|$)|'(?:[^'\\]|\\[\s\S])*(?:'|$)/y;
 const WORD = /[A-Za-z_$][\w$]*/y;

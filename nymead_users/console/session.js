@@ -29,6 +29,8 @@ export class Session extends EventTarget {
     this.mask = 0;
     /** Why one has to sign in again. */
     this.revoked = false;
+    /** Signed out here alone: the token is still valid. */
+    this.tokenLeft = false;
     /** Somebody else was quicker with the first administrator. */
     this.lostRace = false;
     this.connection = new Connection({
@@ -130,7 +132,7 @@ export class Session extends EventTarget {
     return true;
   }
 
-  /** Sign out; the token is removed where that is allowed. Whether it was. */
+  /** Sign out; the token is removed where that is allowed. */
   async signOut() {
     let removed = false;
     try {
@@ -142,9 +144,9 @@ export class Session extends EventTarget {
     } catch {
       removed = false;
     }
+    this.tokenLeft = !removed;
     this.#leave(false);
     this.connection.restart();
-    return removed;
   }
 
   /** The id of the token in use, null where it can't be found. */
@@ -201,6 +203,7 @@ export class Session extends EventTarget {
       this.username = hello.username;
       this.mask = maskOf(hello.permissionScopes);
       this.revoked = false;
+      this.tokenLeft = false;
       this.lostRace = false;
       this.state = "signed-in";
     } else if (!hello.authenticationRequired) this.state = "open";

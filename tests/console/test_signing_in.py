@@ -104,6 +104,23 @@ async def test_05_sign_out_revokes_the_token(home: Server, visit: Visit) -> None
     await expect(visitor.text(REVOKED)).to_have_count(0)
 
 
+async def test_05b_a_token_that_stays_is_said(home: Server, visit: Visit) -> None:
+    """Whoever may not remove their own token reads that signing out has left it valid."""
+    await home.add_user("carol", "ControlThings", "AccessAllThings")
+    visitor = await visit(home)
+    await visitor.sign_in("carol", view="Account")
+    token = await stored_token(visitor.page)
+    await visitor.button("Sign out").click()
+    await visitor.sees("Sign in")
+    said = "Signed out here. The server could not be told, or you may not remove your own sign-in."
+    await expect(visitor.text(said)).to_be_visible()
+    assert await is_valid(home, token)
+    await visitor.sign_in()
+    await visitor.button("Sign out").click()
+    await visitor.sees("Sign in")
+    await expect(visitor.text(said)).to_have_count(0)
+
+
 async def test_06_restart_shows_a_banner_and_keeps_text(spawn_server: SpawnServer, visit: Visit) -> None:
     """A server that restarts is missed in words, comes back by itself, and costs nobody what was typed."""
     server = await spawn_server()

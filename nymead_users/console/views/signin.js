@@ -70,7 +70,8 @@ export function signInView({ session }) {
 
   const why = session.lostRace
     ? note("danger", h("p", {}, "Somebody else has just set up this server. If you don't know who, stop it now."))
-    : session.revoked ? note("warn", h("p", {}, "Your sign-in was revoked. Sign in again.")) : null;
+    : session.revoked ? note("warn", h("p", {}, "Your sign-in was revoked. Sign in again."))
+    : session.tokenLeft ? note("warn", h("p", {}, "Signed out here. The server could not be told, or you may not remove your own sign-in.")) : null;
   if (why) alertUser(why.textContent ?? "");
 
   return {
