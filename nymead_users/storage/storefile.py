@@ -19,6 +19,10 @@ APPLICATION_ID = 0x6E796D55
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
+
+# Bytes: a megabyte takes some milliseconds, the store of a home has less than one.
+_CHECKED_AT_START = 16 * 1024 * 1024
+
 _RESTORE = "Restore a backup copy"
 
 
@@ -38,6 +42,23 @@ def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None
         raise StoreUnusable(
             f"The store {path} cannot be used: {error.strerror}. Check the path and its permissions."
         ) from error
+
+
+def is_large(path: Path) -> bool:
+    """Whether a check of every page would hold up the start; `check` is for afterwards then."""
+    return _size(path) > _CHECKED_AT_START
+
+
+def check(path: Path, busy_timeout: float) -> None:
+    """Look at every page of the store. Raises StoreUnusable where it is damaged, and sqlite3.Error."""
+    with closing(_connect(path, "ro", busy_timeout)) as connection:
+        _check(connection, path)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    finding = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != ("ok",):
+        raise StoreUnusable(f"The store {path} is damaged: {finding and finding[0]}. {_RESTORE}.")
 
 
 def keep_copy(path: Path, target: str, busy_timeout: float) -> Path:
@@ -148,9 +169,8 @@ def _examine(path: Path, known: Sequence[str], busy_timeout: float) -> str | Non
             connection.text_factory = _decode
             connection.execute("PRAGMA trusted_schema=OFF")
             connection.execute("BEGIN")
-            finding = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if finding != ("ok",):
-                raise StoreUnusable(f"The store {path} is damaged: {finding and finding[0]}. {_RESTORE}.")
+            if not is_large(path):
+                _check(connection, path)
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if not tables:
                 return None
