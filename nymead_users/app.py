@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nymead_users import __version__, systemd
 from nymead_users.config import Settings
@@ -35,10 +36,11 @@ from nymead_users.storage.datadir import CONTROL_SOCKET, STORE, data_directory
 from nymead_users.transport.listener import Listener
 from nymead_users.transport.site import Site
 from nymead_users.transport.tcp import TcpListener
-from nymead_users.transport.tls import ServerTls, server_tls
 from nymead_users.transport.unix import UnixListener
-from nymead_users.transport.websocket import WebSocketListener
 from nymead_users.wire.dialect import encode
+
+if TYPE_CHECKING:
+    from nymead_users.transport.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +116,8 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         wanted = () if offline else settings.listeners
         tls = None
         if any(listener.endpoint.tls for listener in wanted):
+            from nymead_users.transport.tls import server_tls  # noqa: PLC0415 - slow to import, not always needed
+
             tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
         sessions = _Sessions(settings, database, users, events)
         # Describing the contract takes its time; the command line's server on its control socket shows no pages.
@@ -199,6 +203,8 @@ def _listener(
     if endpoint.unix:
         return UnixListener(endpoint, sessions)
     if endpoint.websocket:
+        from nymead_users.transport.websocket import WebSocketListener  # noqa: PLC0415 - slow to import, as above
+
         return WebSocketListener(
             endpoint,
             sessions,
