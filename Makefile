@@ -26,6 +26,7 @@ check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the sit
 	$(BIN)/python scripts/gen_api_reference.py --check
 	$(BIN)/python scripts/gen_api_reference.py --check --lang fr --out docs/fr/api
 	$(BIN)/python scripts/gen_settings.py --check
+	$(BIN)/python scripts/gen_performance.py --check
 	$(MAKE) docs
 
 bench: $(VENV)/.bench ## Measure the server beside raw baselines (ARGS="--help" for options).
@@ -36,6 +37,7 @@ generate: $(VENV)/.dev ## Write the contract, the API reference and the list of 
 	$(BIN)/python scripts/gen_api_reference.py
 	$(BIN)/python scripts/gen_api_reference.py --lang fr --out docs/fr/api
 	$(BIN)/python scripts/gen_settings.py
+	$(BIN)/python scripts/gen_performance.py
 
 # The variable switches off Material's notice about MkDocs 2.
 docs: $(VENV)/.dev ## Build the site into site/en and site/fr.

@@ -109,12 +109,13 @@ async def fan_out(options: Options) -> int:
 
 
 async def serialising(options: Options) -> int:
-    """Has a large reply ready as Python objects, and serialises it for each request."""
-    reply = orjson.loads(options["reply"])
+    """Has the replies of some methods ready as Python objects, and serialises one for each request."""
+    replies = {method: orjson.loads(reply) for method, reply in options["replies"].items()}
 
     class Serialiser(Lines):
         def answer(self, messages: list[Any]) -> None:
-            for _ in messages:
+            for message in messages:
+                reply = replies[message["method"]]
                 self.transport.write(orjson.dumps(reply, option=orjson.OPT_APPEND_NEWLINE))
 
     return await listen(Serialiser)

@@ -98,6 +98,16 @@ class Processes:
         process = await self._start("-m", "benchmark.baselines", name, options=options)
         return float(await _line(process))
 
+    async def calling(self, target: Target, *requests: bytes, seconds: float) -> float:
+        """Rounds per second of a connection that makes these calls in turn."""
+        options = {
+            "port": target.port,
+            "opening": [message.decode() for message in target.opening],
+            "requests": [request.decode() for request in requests],
+            "seconds": seconds,
+        }
+        return float(await _line(await self._start("-m", "benchmark.calling", options=options)))
+
     async def _start(self, *words: str, options: Any = None) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -105,7 +115,7 @@ class Processes:
             cwd=SCRIPTS,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=None if words[1].startswith("benchmark") else asyncio.subprocess.DEVNULL,
         )
         self._stack.push_async_callback(_end, process)
         assert process.stdin is not None  # noqa: S101 - for the type
