@@ -14,7 +14,7 @@ BENCH = Path(__file__).parent.parent.parent / "scripts" / "bench.py"
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
     """Run the benchmark."""
-    command = [sys.executable, BENCH, *options]
+    command = [sys.executable, str(BENCH), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
