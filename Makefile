@@ -2,11 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Host and port options for `make serve`, such as ARGS="--push-button".
+# Options for `make serve`, `make test` and `make bench`, such as ARGS="--push-button".
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check generate docs format clean
+.PHONY: help serve test check bench generate docs format clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,13 +26,18 @@ check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the sit
 	$(BIN)/python scripts/gen_api_reference.py --check
 	$(BIN)/python scripts/gen_api_reference.py --check --lang fr --out docs/fr/api
 	$(BIN)/python scripts/gen_settings.py --check
+	$(BIN)/python scripts/gen_performance.py --check
 	$(MAKE) docs
+
+bench: $(VENV)/.bench ## Measure the server beside raw baselines (ARGS="--help" for options).
+	$(BIN)/python scripts/bench.py $(ARGS)
 
 generate: $(VENV)/.dev ## Write the contract, the API reference and the list of settings anew.
 	$(BIN)/python scripts/gen_schema.py
 	$(BIN)/python scripts/gen_api_reference.py
 	$(BIN)/python scripts/gen_api_reference.py --lang fr --out docs/fr/api
 	$(BIN)/python scripts/gen_settings.py
+	$(BIN)/python scripts/gen_performance.py
 
 # The variable switches off Material's notice about MkDocs 2.
 docs: $(VENV)/.dev ## Build the site into site/en and site/fr.
@@ -58,4 +63,8 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/.runtime

@@ -39,13 +39,12 @@ from nymead_users.transport.listener import Listener
 from nymead_users.transport.metrics import MetricsListener
 from nymead_users.transport.site import Site
 from nymead_users.transport.tcp import TcpListener
-from nymead_users.transport.tls import ServerTls, server_tls
 from nymead_users.transport.unix import UnixListener
-from nymead_users.transport.websocket import WebSocketListener
 from nymead_users.wire.dialect import encode
 
 if TYPE_CHECKING:
     from nymead_users.metrics import Metrics
+    from nymead_users.transport.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +121,8 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         wanted = () if offline else settings.listeners
         tls = None
         if any(listener.endpoint.tls for listener in wanted):
+            from nymead_users.transport.tls import server_tls  # noqa: PLC0415 - slow to import, not always needed
+
             tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
         metrics = None if offline or settings.metrics is None else _metrics(users, passwords)
         sessions = _Sessions(settings, database, users, events, metrics)
@@ -245,6 +246,8 @@ def _listener(
     if endpoint.unix:
         return UnixListener(endpoint, sessions)
     if endpoint.websocket:
+        from nymead_users.transport.websocket import WebSocketListener  # noqa: PLC0415 - slow to import, as above
+
         return WebSocketListener(
             endpoint,
             sessions,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -64,8 +65,7 @@ class User:
     allowed_thing_ids: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """The user on whose behalf a session acts, and the token that says so."""
 
     user: User

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shlex
 from contextlib import ExitStack
@@ -163,6 +164,8 @@ def serve_command(
 
     def announce(server: Running) -> None:
         starting.close()
+        gc.freeze()
+        gc.enable()
         for endpoint in server.endpoints:
             typer.echo(f"Listening on {endpoint}")
         if server.metrics is not None:
@@ -171,6 +174,9 @@ def serve_command(
             typer.echo(f"TLS certificate SHA-256 fingerprint: {server.fingerprint}")
         typer.echo(f"Next: {_next(loaded) if server.initial_setup_required else LOG_IN}")
 
+    # What is made from here on until the server is up stays: looking for garbage in it would slow down the start, and
+    # every later search.
+    gc.disable()
     # Slow to import, and needed by no command but this one.
     import uvloop  # noqa: PLC0415
 

@@ -8,14 +8,16 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from nymead_users.client.errors import ConnectionFailed, ConnectionLost
 from nymead_users.endpoint import Endpoint
 from nymead_users.wire.framing import BrokenText, Framing, JsonValue, parse
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 #: The longest message a server may send, in bytes: a list of ten thousand users takes a few MiB.
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -59,6 +61,8 @@ async def open_transport(
     try:
         async with asyncio.timeout(timeout):
             if endpoint.websocket:
+                from websockets.asyncio.client import connect  # noqa: PLC0415 - slow to import, not always needed
+
                 transport = WebSocketTransport(
                     await connect(
                         str(endpoint),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
@@ -24,6 +25,9 @@ Confirm = Callable[[], None]
 
 #: How many addresses a user is known to log in from; the one longest unused gives way.
 KNOWN_ADDRESSES = 16
+
+#: Users read and handed on at a time: some milliseconds of work, after which others have their turn.
+PAGE = 250
 
 #: The columns that make a User.
 _USER = (users.c.username, users.c.email, users.c.display_name, users.c.scopes, users.c.allowed_thing_ids)
@@ -77,11 +81,17 @@ class UserStore:
             row = (await connection.execute(select(*_USER).where(users.c.username == username))).first()
         return None if row is None else _user(row)
 
-    async def all(self) -> list[User]:
-        """All users by name."""
+    async def pages(self) -> AsyncGenerator[list[User]]:
+        """All users by name, at most PAGE at a time, as they are at one moment. To be closed where it is left early."""
+        page = select(*_USER).order_by(users.c.username).limit(PAGE)
+        following = page.where(users.c.username > bindparam("last"))
         async with self._database.read() as connection:
-            rows = await connection.execute(select(*_USER).order_by(users.c.username))
-            return [_user(row) for row in rows]
+            rows = (await connection.execute(page)).all()
+            while rows:
+                yield [_user(row) for row in rows]
+                if len(rows) < PAGE:
+                    break
+                rows = (await connection.execute(following, {"last": rows[-1].username})).all()
 
     async def login_record(self, username: str, address: str) -> LoginRecord | None:
         """What a login of this user from this address is held against; None without such a user."""
@@ -179,10 +189,14 @@ class UserStore:
             values["allowed_thing_ids"] = [str(thing_id) for thing_id in allowed_thing_ids]
         async with self._database.write() as connection:
             confirm()
-            user_id = await self._require(connection, username)
-            if values:
-                await connection.execute(update(users).where(users.c.id == user_id).values(**values))
-            row = (await connection.execute(select(*_USER).where(users.c.id == user_id))).one()
+            statement = (
+                update(users).where(users.c.username == username).values(**values).returning(*_USER)
+                if values
+                else select(*_USER).where(users.c.username == username)
+            )
+            row = (await connection.execute(statement)).first()
+            if row is None:
+                raise UnknownUser(username)
             return _user(row)
 
     async def remove(self, username: str, confirm: Confirm) -> bool:
@@ -288,10 +302,10 @@ def _columns(user: User) -> dict[str, Any]:
 
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:
-    return User(
-        username=row.username,
-        email=row.email,
-        display_name=row.display_name,
-        scopes=Scope(row.scopes),
-        allowed_thing_ids=tuple(UUID(thing_id) for thing_id in row.allowed_thing_ids),
-    )
+    """The user in a row that ends with the columns of _USER."""
+    username, email, display_name, scopes, allowed_thing_ids = row[-len(_USER) :]
+    return User(username, email, display_name, _scope(scopes), tuple(map(UUID, allowed_thing_ids)))
+
+
+#: Making one takes longer than all the rest of a user, and there are few.
+_scope = cache(Scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import AsyncGenerator
 from typing import Literal
 from uuid import UUID
 
@@ -191,9 +192,9 @@ class Users:
         self.required = False
         self._publish(UserAdded(user))
 
-    async def all(self) -> list[User]:
-        """All users by name."""
-        return await self._store.all()
+    def pages(self) -> AsyncGenerator[list[User]]:
+        """All users by name, a page at a time, as they are at one moment. To be closed where it is left early."""
+        return self._store.pages()
 
     async def set_password(
         self, username: str, password: str, *, keep_tokens: bool = False, confirm: Confirm = unconditional

@@ -11,8 +11,7 @@ from typing_extensions import TypedDict
 from nymead_users.identity.errors import Busy, TooManyAttempts
 from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.users import Users
-from nymead_users.namespaces.types import PermissionScope, PermissionScopes, Text
-from nymead_users.permissions import scope_names
+from nymead_users.namespaces.types import PermissionScopes, Text, scope_list
 from nymead_users.rpc import errors
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.namespace import Access, Namespace, Notification, Params, method, wire_type
@@ -125,7 +124,7 @@ class SignIn(Namespace):
             "success": True,
             "token": token.value,
             "username": user.username,
-            "scopes": [PermissionScope(name) for name in scope_names(user.scopes)],
+            "scopes": scope_list(user.scopes),
         }
 
     @method("RequestPushButtonAuth", access=Access.PUBLIC, during_setup=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
@@ -140,13 +141,23 @@ class TokenListReturns(TypedDict):
     tokenInfoList: NotRequired[Annotated[TokenInfoList, Field(description="The tokens, oldest first.")]]
 
 
+def scope_list(scopes: Scope) -> list[PermissionScope]:
+    """A set of permissions as the API shows it."""
+    return list(_scope_list(scopes))
+
+
+@cache
+def _scope_list(scopes: Scope) -> tuple[PermissionScope, ...]:
+    return tuple(PermissionScope(name) for name in scope_names(scopes))
+
+
 def user_info(user: User) -> UserInfo:
     """A user as the API shows them."""
     return {
         "username": user.username,
         "email": user.email,
         "displayName": user.display_name,
-        "scopes": [PermissionScope(name) for name in scope_names(user.scopes)],
+        "scopes": scope_list(user.scopes),
         "allowedThingIds": list(user.allowed_thing_ids),
     }
 

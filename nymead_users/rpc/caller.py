@@ -40,8 +40,11 @@ class Caller(Protocol):
     def permits(self, scope: Scope) -> bool:
         """Whether the caller holds all of ``scope`` at this moment."""
 
+    def holds(self, token: str) -> bool:
+        """Whether this token is the bound one ("" for none), valid or not."""
+
     async def present_token(self, token: str, *, lenient: bool) -> None:
-        """Hold the token of a message against the bound one, taking it up where none is bound yet.
+        """Take up the token of a message that is not the bound one, where none is bound yet.
 
         Raises TokenChanged where they differ.
         """

@@ -7,8 +7,10 @@ import re
 import secrets
 from typing import Any, Protocol
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from nymead_users.permissions import Scope
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import (
     HandshakeRequired,
@@ -20,7 +22,7 @@ from nymead_users.rpc.errors import (
     SetupRequired,
     Unauthorized,
 )
-from nymead_users.rpc.message import Call, Result
+from nymead_users.rpc.message import Call, Encoded, Result
 from nymead_users.rpc.namespace import Access, Method, NoParams, Params
 from nymead_users.rpc.registry import Registry
 
@@ -63,38 +65,44 @@ class Dispatcher:
         Raises RpcError, and nothing else: whatever else goes wrong becomes an InternalError whose
         reference stands in the log beside the cause.
         """
+        name = call.method
         try:
-            return await self._run(call, caller)
+            declared = self._find(name)
+            exempt = declared is not None and declared.access is not Access.TOKEN
+            if not (call.token is None or exempt or caller.holds(call.token)):
+                await caller.present_token(call.token, lenient=call.lenient)
+            method, params = self._admit(call, caller, declared)
+            result = await method.run(caller, params)
+            if self._check_returns:
+                self._check(method, result)
         except RpcError:
             raise
         except Exception as error:
-            raise internal_error(error, call.method) from error
+            raise internal_error(error, name) from error
+        return result
 
-    async def _run(self, call: Call, caller: Caller) -> Result:
-        name = call.method
-        if not _NAME.fullmatch(name):
-            raise MethodNotFound.malformed(name)
+    def _find(self, name: str) -> Method | None:
         method = self._registry.get(name)
-        await self._authenticate(call, caller, method)
+        if method is None and not _NAME.fullmatch(name):
+            raise MethodNotFound.malformed(name)
+        return method
+
+    def _admit(self, call: Call, caller: Caller, method: Method | None) -> tuple[Method, Params]:
+        """All checks that come after the token's."""
+        self._authenticate(caller, method)
         if method is None:
-            known = name.partition(".")[0] in self._registry.namespaces
+            known = call.method.partition(".")[0] in self._registry.namespaces
             raise MethodNotFound("No such method" if known else "No such namespace")
-        if method.scope and not caller.permits(method.scope):
-            log.info("permission denied", extra={"method": name})
+        if method.scope is not Scope.NONE and not caller.permits(method.scope):
+            log.info("permission denied", extra={"method": method.name})
             raise PermissionDenied
         params = _checked(method, call.params)
         if not (call.lenient or caller.greeted or method.handshake):
             raise HandshakeRequired
-        result = await method.run(caller, params)
-        if self._check_returns:
-            self._check(method, result)
-        return result
+        return method, params
 
-    async def _authenticate(self, call: Call, caller: Caller, method: Method | None) -> None:
-        """Token unchanged, then set-up, then authentication."""
-        exempt = method is not None and method.access is not Access.TOKEN
-        if call.token is not None and not exempt:
-            await caller.present_token(call.token, lenient=call.lenient)
+    def _authenticate(self, caller: Caller, method: Method | None) -> None:
+        """Set-up, then authentication."""
         if not caller.authentication_required:
             return
         if self._setup.required:
@@ -110,7 +118,9 @@ class Dispatcher:
         adapter = self._adapters.get(method.name)
         if adapter is None:
             adapter = self._adapters[method.name] = TypeAdapter(method.returns)
-        adapter.validate_python(result)
+        adapter.validate_python(
+            {key: orjson.loads(value.text) if isinstance(value, Encoded) else value for key, value in result.items()}
+        )
 
 
 def internal_error(error: Exception, method: str) -> InternalError:

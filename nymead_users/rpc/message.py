@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-#: What a method answers: a JSON object.
+#: What a method answers: a JSON object. Its values may be Encoded.
 Result = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Encoded:
+    """A value of a result that is JSON text already: what would take too long to write in one go."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class Call(NamedTuple):
     """One request.
 
     ``params`` are named (a dict), positional (a list, JSON-RPC 2.0 only) or absent; a dialect that does not

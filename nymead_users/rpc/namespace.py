@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, with_config
 
-from nymead_users.permissions import Principal, Scope
+from nymead_users.permissions import Scope, User
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import RpcError
 from nymead_users.rpc.message import Result
@@ -140,7 +140,7 @@ def method(
 class Notify(Protocol):
     """Sends a notification to the subscribed sessions that may know."""
 
-    def __call__(self, name: str, params: Mapping[str, Any], *, audience: Callable[[Principal], bool]) -> None:
+    def __call__(self, name: str, params: Mapping[str, Any], *, audience: Callable[[User], bool]) -> None:
         """Send; ``audience`` says who may know, and is not asked where a listener needs no token."""
 
 

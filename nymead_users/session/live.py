@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nymead_users.permissions import Principal, User
+from nymead_users.session.outbox import Outbox
 from nymead_users.wire.dialect import Dialect
 
 
@@ -15,12 +16,10 @@ class LiveSession(Protocol):
     principal: Principal | None
     subscriptions: frozenset[str]
     notification_dialect: Dialect
+    outbox: Outbox
 
-    def hears(self, audience: Callable[[Principal], bool]) -> bool:
+    def hears(self, audience: Callable[[User], bool]) -> bool:
         """Whether a notification for this audience may be sent here."""
-
-    def send(self, message: bytes) -> None:
-        """Put a written message into the outbox."""
 
     def user_changed(self, user: User) -> None:
         """The bound user has other permissions or details from here on."""

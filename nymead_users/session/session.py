@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import hmac
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -126,12 +124,12 @@ class Session:
         "_framing",
         "_on_close",
         "_opening",
-        "_outbox",
         "_token",
         "connection_id",
         "greeted",
         "locale",
         "notification_dialect",
+        "outbox",
         "peer",
         "presented_token",
         "principal",
@@ -158,7 +156,7 @@ class Session:
         #: What every further call is answered with, once the connection is about to close.
         self._closing: RpcError | None = None
         self._on_close: dict[str, Callable[[], None]] = {}
-        self._outbox = Outbox(channel, factory.limits.outbox_size, self._overflowed)
+        self.outbox = Outbox(channel, factory.limits.outbox_size, self._overflowed)
         loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = loop.call_at(
             (loop.time() if since is None else since) + factory.limits.handshake_time, self._expired
@@ -220,22 +218,22 @@ class Session:
                 # nymea's dialect begins with Hello. Whatever else comes first is refused, if only for its form.
                 self._closing = self._closing or HandshakeRequired()
         if reply is not None:
-            self._outbox.put(reply)
+            self.outbox.put(reply)
         if self._closing is not None:
             # Counted from when the reply has gone out, however long it took.
-            self._outbox.flush()
+            self.outbox.flush()
             asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
 
     def flush(self) -> None:
-        """Hand what is to be sent to the channel now rather than at the end of the turn."""
-        self._outbox.flush()
+        """Hand what is to be sent to the channel now rather than in the next turn of the event loop."""
+        self.outbox.flush()
 
     def close(self) -> None:
         """The connection has ended. Calling it again does nothing."""
         self._in_time()
         if self not in self._factory.directory.sessions:
             return
-        self._outbox.close()
+        self.outbox.close()
         self._log(logging.INFO, "disconnected")
         self._factory.directory.remove(self)
         # Nobody would tell this session of a revocation any more, so it may do nothing more either.
@@ -247,20 +245,16 @@ class Session:
 
     # What the directory and the broadcaster call
 
-    def send(self, message: bytes) -> None:
-        """Put a written message into the outbox."""
-        self._outbox.put(message)
-
-    def hears(self, audience: Callable[[Principal], bool]) -> bool:
+    def hears(self, audience: Callable[[User], bool]) -> bool:
         """Whether a notification may be sent here."""
-        if not self.authentication_required:
+        if not self._factory.authentication:
             return True
-        return self.principal is not None and audience(self.principal)
+        return self.principal is not None and audience(self.principal.user)
 
     def user_changed(self, user: User) -> None:
         """The bound user has other permissions or details from here on."""
         if self.principal is not None:
-            self.principal = dataclasses.replace(self.principal, user=user)
+            self.principal = Principal(user, self.principal.token_id)
 
     def revoke(self) -> None:
         """The bound token is no longer valid."""
@@ -285,11 +279,16 @@ class Session:
             return True
         return self.principal is not None and scope in self.principal.scopes
 
+    def holds(self, token: str) -> bool:
+        """Whether this token is the bound one.
+
+        How long the comparison takes tells the client only about the token that it has bound itself.
+        """
+        return token == self._token
+
     async def present_token(self, token: str, *, lenient: bool) -> None:
-        """Hold a message's token against the bound one; take it up where none is bound."""
+        """Take up a message's token where none is bound."""
         bound = self._token
-        if bound is not None and hmac.compare_digest(token.encode(), bound.encode()):
-            return
         if bound is None or (lenient and not bound) or not self.authentication_required:
             await self.bind(token)
             return
@@ -323,11 +322,15 @@ class Session:
         self.notification_dialect = self._dialect or NYMEA
 
     def postpone(self) -> Callable[[str, Mapping[str, Any]], None]:
-        """A function that notifies this connection alone, in the dialect of the present call."""
+        """A function that notifies this connection alone, in the dialect of the present call.
+
+        What it sends has gone out when it returns, before any reply to whoever caused it.
+        """
         dialect = self._dialect or NYMEA
 
         def notify(name: str, params: Mapping[str, Any]) -> None:
-            self.send(dialect.notification(self._factory.broadcaster.next_number(), name, params))
+            self.outbox.post(dialect.notification(self._factory.broadcaster.next_number(), name, params))
+            self.outbox.flush()
             self._factory.broadcaster.sent[name] += 1
 
         return notify

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from nymead_users.storage.tables import server
 
 __all__ = ["Database", "IntegrityViolation", "StoreError", "StoreUnusable"]
 
+_log = logging.getLogger(__name__)
+
 # Reads at the same time: each takes a thread, and the machines at home have about as many cores.
 READERS = 4
 
@@ -44,6 +47,8 @@ class Database:
         self._writing = asyncio.Lock()
         self._reading = asyncio.Semaphore(READERS)
         self._closed = False
+        #: Looks at every page of a large store while it is in use already.
+        self._check: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, path: Path, *, migrations: Path = MIGRATIONS, busy_timeout: float = BUSY_TIMEOUT) -> Self:
@@ -77,6 +82,8 @@ class Database:
         except BaseException:
             await database.close()
             raise
+        if await asyncio.to_thread(storefile.is_large, path):
+            database._check = asyncio.create_task(_check(path, busy_timeout))
         return database
 
     @asynccontextmanager
@@ -109,6 +116,8 @@ class Database:
     async def close(self) -> None:
         """End all connections and their threads once no transaction is open; later ones get StoreError."""
         self._closed = True
+        if self._check is not None:
+            await self._check
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._writing)
             for _ in range(READERS):
@@ -122,3 +131,11 @@ class Database:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
+
+
+async def _check(path: Path, busy_timeout: float) -> None:
+    """Log an error where a store that was too large to be checked at the start is damaged."""
+    try:
+        await asyncio.to_thread(storefile.check, path, busy_timeout)
+    except (StoreUnusable, sqlite3.Error) as error:
+        _log.error("the store is damaged: %s", error)

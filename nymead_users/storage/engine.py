@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
-from weakref import WeakSet
+from typing import Any, ClassVar, Self, TypeVar
 
+import aiosqlite
+import orjson
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -29,28 +30,12 @@ class Writing(sqlite3.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         try:
             for pragma in self.pragmas:
                 self.execute(f"PRAGMA {pragma}")
         except BaseException:
             self.close()
             raise
-
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        """Make a cursor, which lasts no longer than the connection."""
-        cursor = super().cursor(factory)
-        self._cursors.add(cursor)
-        return cursor
-
-    def close(self) -> None:
-        """Close the cursors too: SQLite keeps a connection's locks while any statement is halfway.
-
-        A task that was cancelled in mid-statement, or its traceback, may hold such a statement for long.
-        """
-        for cursor in list(self._cursors):
-            cursor.close()
-        super().close()
 
 
 class Reading(Writing):
@@ -65,6 +50,61 @@ class Upgrading(Writing):
     pragmas = (*Writing.pragmas, "foreign_keys=OFF")
 
 
+class _Threaded(aiosqlite.Connection):
+    """A connection in a thread of its own, to which each statement is one trip.
+
+    The driver's own cursors take four: made, run, read and closed. Here a statement is never halfway either when
+    the task that wanted it is cancelled, which would keep SQLite's locks.
+    """
+
+    def cursor(self) -> Any:
+        return _Cursor(self)
+
+    async def trip(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._execute(lambda: work(self._conn))  # type: ignore[no-untyped-call]
+        return result
+
+
+class _Cursor:
+    """What SQLAlchemy's adapter asks of a cursor. After a statement it has all of its rows."""
+
+    def __init__(self, connection: _Threaded) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Any = ()) -> None:
+        await self._run(lambda cursor: cursor.execute(sql, parameters))
+
+    async def executemany(self, sql: str, parameters: Any) -> None:
+        await self._run(lambda cursor: cursor.executemany(sql, parameters))
+
+    async def fetchall(self) -> list[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        pass
+
+    async def _run(self, statement: Callable[[sqlite3.Cursor], Any]) -> None:
+        def work(connection: sqlite3.Connection) -> tuple[list[Any], Any, int, int | None]:
+            with closing(connection.cursor()) as cursor:
+                statement(cursor)
+                return cursor.fetchall(), cursor.description, cursor.rowcount, cursor.lastrowid
+
+        self._rows, self.description, self.rowcount, self.lastrowid = await self._connection.trip(work)
+
+
+def _connect(path: str, **options: Any) -> _Threaded:
+    connection = _Threaded(lambda: sqlite3.connect(path, **options), iter_chunk_size=0)
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with those it makes itself
+    return connection
+
+
 def create_engine(path: Path, kind: type[Writing], *, connections: int, busy_timeout: float) -> AsyncEngine:
     """Return an engine of at most so many connections, each with a thread of its own, made when first needed.
 
@@ -73,9 +113,16 @@ def create_engine(path: Path, kind: type[Writing], *, connections: int, busy_tim
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # No isolation level: the driver begins no transactions of its own, the event below begins ours.
-        connect_args={"factory": kind, "isolation_level": None, "timeout": busy_timeout},
+        connect_args={
+            "async_creator_fn": _connect,
+            "factory": kind,
+            "isolation_level": None,
+            "timeout": busy_timeout,
+        },
         pool_size=connections,
         max_overflow=0,
+        pool_reset_on_return=None,  # every transaction ends below
+        json_deserializer=orjson.loads,
         hide_parameters=True,  # an error's text shows no hashes
     )
     begin = "BEGIN" if kind is Reading else "BEGIN IMMEDIATE"

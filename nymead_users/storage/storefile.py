@@ -25,6 +25,9 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
 RESTORE = "Restore a backup copy."
 
+# Bytes: a megabyte takes some milliseconds, the store of a home has less than one.
+_CHECKED_AT_START = 16 * 1024 * 1024
+
 
 def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None:
     """Return the revision of the store at `path`, one of `known`; None where it is new, made if need be.
@@ -38,11 +41,22 @@ def prepare(path: Path, known: Sequence[str], busy_timeout: float) -> str | None
         name = f"The store {path}"
         _check_header(path, name, RESTORE)
         _check_writable(path)
-        return _examine(path, known, busy_timeout, name, RESTORE, "quick_check")
+        return _examine(path, known, busy_timeout, name, RESTORE, None if is_large(path) else "quick_check")
     except OSError as error:
         raise StoreUnusable(
             f"The store {path} cannot be used: {error.strerror}. Check the path and its permissions."
         ) from error
+
+
+def is_large(path: Path) -> bool:
+    """Whether a look at every page would hold up the start; `check` is for afterwards then."""
+    return size(path) > _CHECKED_AT_START
+
+
+def check(path: Path, busy_timeout: float) -> None:
+    """Look at every page of the store. Raises StoreUnusable where it is damaged, and sqlite3.Error."""
+    with closing(connect(path, "ro", busy_timeout)) as connection:
+        _scrutinise(connection, "quick_check", f"The store {path}", RESTORE)
 
 
 def examine(path: Path, known: Sequence[str], busy_timeout: float, *, name: str, advice: str) -> str | None:
@@ -152,7 +166,7 @@ def _check_writable(path: Path) -> None:
 
 
 def _examine(
-    path: Path, known: Sequence[str], busy_timeout: float, name: str, advice: str, scrutiny: str
+    path: Path, known: Sequence[str], busy_timeout: float, name: str, advice: str, scrutiny: str | None
 ) -> str | None:
     # Read-only, so that nothing is written back from the log. Only a rollback journal, left by a first start
     # that was killed, must be applied before anything can be read.
@@ -162,13 +176,8 @@ def _examine(
             connection.text_factory = _decode
             connection.execute("PRAGMA trusted_schema=OFF")
             connection.execute("BEGIN")
-            finding = connection.execute(f"PRAGMA {scrutiny}(1)").fetchone()
-            if finding != ("ok",):
-                raise StoreUnusable(f"{name} is damaged: {finding and finding[0]}. {advice}")
-            if scrutiny == "integrity_check" and (row := connection.execute("PRAGMA foreign_key_check").fetchone()):
-                raise StoreUnusable(
-                    f"{name} is damaged: rows of {row[0]} refer to {row[2]} that are not there. {advice}"
-                )
+            if scrutiny is not None:
+                _scrutinise(connection, scrutiny, name, advice)
             tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_master")}
             if not tables:
                 return None
@@ -190,6 +199,14 @@ def _examine(
             f" {known[-1]}. Upgrade the program, or restore the copy kept when the store was upgraded."
         )
     return str(revisions[0])
+
+
+def _scrutinise(connection: sqlite3.Connection, scrutiny: str, name: str, advice: str) -> None:
+    finding = connection.execute(f"PRAGMA {scrutiny}(1)").fetchone()
+    if finding != ("ok",):
+        raise StoreUnusable(f"{name} is damaged: {finding and finding[0]}. {advice}")
+    if scrutiny == "integrity_check" and (row := connection.execute("PRAGMA foreign_key_check").fetchone()):
+        raise StoreUnusable(f"{name} is damaged: rows of {row[0]} refer to {row[2]} that are not there. {advice}")
 
 
 def connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:

@@ -128,6 +128,8 @@ class StreamConnection(asyncio.Protocol):
                 while self._received:
                     await self._take(session, self._received.popleft())
                 self._busy = False
+                # A turn of the event loop earlier than by itself.
+                session.flush()
                 if self._ended:
                     break
                 if not self._reading:

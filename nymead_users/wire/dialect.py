@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from nymead_users.rpc.errors import RpcError
-from nymead_users.rpc.message import Dispatch
+from nymead_users.rpc.message import Dispatch, Encoded
 from nymead_users.wire.framing import JsonValue
 
 
@@ -29,6 +29,16 @@ class Dialect(Protocol):
 def encode(value: object) -> bytes:
     """Compact JSON on one line, with its line feed. Integers of any size are written exactly."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(value, _embedded, orjson.OPT_APPEND_NEWLINE)
     except TypeError:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).encode() + b"\n"
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain).encode() + b"\n"
+
+
+def _embedded(value: object) -> orjson.Fragment:
+    if isinstance(value, Encoded):
+        return orjson.Fragment(value.text)
+    raise TypeError
+
+
+def _plain(value: object) -> Any:
+    return json.loads(value.text) if isinstance(value, Encoded) else str(value)

@@ -1,16 +1,18 @@
 """JSON-RPC 2.0 by the letter of its specification. The only module that knows jsonrpcserver.
 
 jsonrpcserver reads requests and writes responses; each member of a batch goes through it alone and in
-order, since it would refuse a whole batch for one bad member and run members concurrently. It gets values
+order, since it would refuse a whole batch for one bad member and run members concurrently. It gets requests
 that are parsed and checked already (its schema forbids further members, and takes its time), and one method
-for every name, which never raises (it would send the exception's text).
+for every name, which never raises (it would send the exception's text). What it does with one request is
+called directly: its entry points are for batches, and make a task of each member.
 """
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from nymead_users.rpc.dispatcher import internal_error
 from nymead_users.rpc.errors import InvalidRequest, RpcError, ServerBusy
@@ -21,7 +23,10 @@ from nymead_users.wire.framing import JsonValue
 with warnings.catch_warnings():
     # It reads its schema through a deprecated call while it is imported.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from jsonrpcserver import Error, Success, async_dispatch_to_serializable
+    from jsonrpcserver import Error, Success
+    from jsonrpcserver.async_dispatcher import dispatch_request
+    from jsonrpcserver.dispatcher import create_request, not_notification, to_response
+    from jsonrpcserver.response import to_serializable
 
 #: More members than any client has a reason to send; replies could outgrow requests a hundredfold.
 MAX_BATCH = 1000
@@ -74,54 +79,50 @@ async def _respond(request: JsonValue, dispatch: Dispatch) -> dict[str, Any] | N
     fault = _fault(request)
     if fault is not None:
         return _refusal(InvalidRequest(data={"reason": fault}))
-    response = await async_dispatch_to_serializable(
-        request,
-        methods=_AnyMethod(request, dispatch),
-        deserializer=_already_parsed,
-        validator=_already_checked,
-    )
-    if isinstance(response, list):
-        raise TypeError("one request has one response")
-    return response
+    answered = await dispatch_request(_METHODS, _Context(request, dispatch), create_request(request))
+    if not not_notification(answered):
+        return None
+    return cast("dict[str, Any]", to_serializable(to_response(*answered)))
+
+
+class _Context(NamedTuple):
+    """What jsonrpcserver hands through to the method."""
+
+    request: JsonValue
+    dispatch: Dispatch
+
+
+async def _bridge(context: _Context, /, *_args: Any, **_kwargs: Any) -> Any:
+    """Run any request. jsonrpcserver binds its params to this signature; the dispatcher takes them as they came."""
+    request, dispatch = context
+    name = request["method"]
+    refusal: RpcError
+    try:
+        return Success(await dispatch(Call(name, request.get("params"), request.get("token") or None, lenient=True)))
+    except RpcError as error:
+        refusal = error
+    except Exception as error:  # noqa: BLE001 - jsonrpcserver would send its text
+        refusal = internal_error(error, name)
+    data = () if refusal.data is None else (refusal.data,)
+    return Error(refusal.code, refusal.message, *data)
+
+
+# jsonrpcserver asks for it at each call, and working it out takes longer than the call.
+_bridge.__dict__["__signature__"] = inspect.signature(_bridge)
 
 
 class _AnyMethod(dict[str, Any]):
-    """The methods as jsonrpcserver sees them: under every name a bridge into the dispatcher."""
-
-    def __init__(self, request: JsonValue, dispatch: Dispatch) -> None:
-        super().__init__()
-        self._request = request
-        self._dispatch = dispatch
+    """The methods as jsonrpcserver sees them: the bridge under every name."""
 
     def __missing__(self, name: str) -> Any:
-        token = self._request.get("token")
-        params = self._request.get("params")
+        return _bridge
 
-        # jsonrpcserver binds the params to the method's signature; the dispatcher takes them as they came.
-        async def bridge(*_args: Any, **_kwargs: Any) -> Any:
-            refusal: RpcError
-            try:
-                return Success(await self._dispatch(Call(name, params, token or None, lenient=True)))
-            except RpcError as error:
-                refusal = error
-            except Exception as error:  # noqa: BLE001 - jsonrpcserver would send its text
-                refusal = internal_error(error, name)
-            data = () if refusal.data is None else (refusal.data,)
-            return Error(refusal.code, refusal.message, *data)
 
-        return bridge
+_METHODS = _AnyMethod()
 
 
 async def _busy(_call: Call) -> Result:
     raise ServerBusy
-
-
-def _already_parsed(request: JsonValue) -> JsonValue:
-    return request
-
-
-def _already_checked(request: JsonValue) -> None:
-    """Nothing is left to check."""
 
 
 def _fault(request: JsonValue) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 from conftest import PASSWORD, PATIENCE, Dialect, Server, StartServer, Transport
 
 from nymead_users.client import CallError, Client, Notification, PermissionDenied, Unauthorized
+from nymead_users.identity.store import PAGE
 from nymead_users.storage.datadir import STORE
 
 NO_ERROR = {"error": "UserErrorNoError"}
@@ -41,6 +42,34 @@ async def users_of(client: Client) -> dict[str, dict[str, Any]]:
     reply = await client.call("Users.GetUsers")
     assert set(reply) == {"users"}
     return {user["username"]: user for user in reply["users"]}
+
+
+async def test_a_long_list_of_users_is_whole(start_server: StartServer, dialect: Dialect) -> None:
+    """More users than are read at a time are listed once each and by name, and so are the changes made since."""
+    home = await start_server(log={"level": "info"})
+    await home.set_up()
+    admin = await home.login(dialect=dialect)
+    operator = await home.operator()
+    names = [f"user{number:03}" for number in range(PAGE * 2)]
+    await asyncio.gather(
+        *(operator.call("Users.CreateUser", {"username": name, "password": PASSWORD}) for name in names[:-1])
+    )
+    for count in (len(names) - 1, len(names)):
+        assert list(await users_of(admin)) == ["admin", *names[:count]]
+        assert list(await users_of(admin)) == ["admin", *names[:count]]
+        await operator.call("Users.CreateUser", {"username": names[-1], "password": PASSWORD})
+    await operator.call("Users.SetUserInfo", {"username": names[0], "displayName": "Changed"})
+    assert (await users_of(admin))[names[0]]["displayName"] == "Changed"
+
+
+async def test_a_list_of_users_goes_with_an_id_of_any_size(home: Server) -> None:
+    """A list is answered under an id that needs more than 64 bits, too."""
+    client = await home.login(dialect="jsonrpc2")
+    connection = await home.raw()
+    login = {"username": "admin", "password": PASSWORD, "deviceName": ""}
+    await connection.ask({"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.Authenticate", "params": login})
+    reply = await connection.ask({"jsonrpc": "2.0", "id": 2**70, "method": "Users.GetUsers"})
+    assert reply == {"jsonrpc": "2.0", "id": 2**70, "result": await client.call("Users.GetUsers")}
 
 
 async def token_ids(client: Client, username: str) -> list[str]:

@@ -425,7 +425,7 @@ class House:
 
     async def usernames(self) -> list[str]:
         """Who is there."""
-        return [user.username for user in await self.users.all()]
+        return [user.username async for page in self.users.pages() for user in page]
 
     async def tokens(self, username: str) -> int:
         """How many tokens a user has."""

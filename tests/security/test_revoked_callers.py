@@ -47,7 +47,7 @@ SLOW = [
 
 async def present(house: House) -> list[Any]:
     """Everything an intruder could have changed, save their own account."""
-    return [user for user in await house.users.all() if user.username != MALLORY]
+    return [user async for page in house.users.pages() for user in page if user.username != MALLORY]
 
 
 @pytest.mark.parametrize("revoke", REVOCATIONS)

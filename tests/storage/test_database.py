@@ -833,6 +833,24 @@ async def test_newer_store_keeps_its_log(store: Path, tmp_path: Path) -> None:
     assert contents(killed) == before
 
 
+async def test_a_large_store_is_checked_once_it_is_open(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Damage in the depths of a large store does not hold up the start; it is told in the log."""
+    database = await Database.open(path)
+    async with database.write() as connection:
+        details = [user(f"user{number}") | {"display_name": "x" * 4000} for number in range(5000)]
+        await connection.execute(insert(users), details)
+    await database.close()
+    await (await Database.open(path)).close()
+    assert caplog.text == ""
+    sound = read(path)
+    assert len(sound) > 16 * 1024 * 1024
+    middle = len(sound) // 8192 * 4096
+    replace(path, sound[:middle] + b"\xff" * 4096 + sound[middle + 4096 :])
+    await (await Database.open(path)).close()
+    assert "the store is damaged" in caplog.text
+    assert str(path) in caplog.text
+
+
 async def test_random_damage_is_refused_or_harmless(store: Path) -> None:
     """Whichever byte of the header or the first pages is changed, the store opens or is refused in words."""
     sound = read(store)

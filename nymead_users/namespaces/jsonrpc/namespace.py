@@ -25,8 +25,8 @@ from nymead_users.namespaces.jsonrpc.types import (
 )
 from nymead_users.namespaces.outcomes import BAD_NAME, BAD_PASSWORD, STORE_FAILED, outcome
 from nymead_users.namespaces.signin import SignIn, push_button_auth_finished
-from nymead_users.namespaces.types import ErrorReturns, PermissionScope, UserError
-from nymead_users.permissions import Scope, scope_names
+from nymead_users.namespaces.types import ErrorReturns, UserError, scope_list
+from nymead_users.permissions import Scope
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.introspection import introspect
@@ -87,7 +87,7 @@ class JsonRpcNamespace(SignIn):
         if caller.token_bound:
             returns["authenticated"] = caller.principal is not None
         if caller.principal is not None:
-            returns["permissionScopes"] = [PermissionScope(name) for name in scope_names(caller.principal.scopes)]
+            returns["permissionScopes"] = scope_list(caller.principal.scopes)
             returns["username"] = caller.principal.username
         return returns
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from functools import partial
+from typing import cast
+
+import orjson
 
 from nymead_users.events import EventBus
 from nymead_users.identity.errors import NotPermitted, StoreError
@@ -24,6 +28,7 @@ from nymead_users.namespaces.types import (
     ErrorReturns,
     TokenListReturns,
     UserError,
+    UserInfo,
     scopes_of,
     token_info,
     user_info,
@@ -41,10 +46,15 @@ from nymead_users.namespaces.users.types import (
     UserNotification,
     UserRemovedNotification,
 )
-from nymead_users.permissions import Principal, Scope
+from nymead_users.permissions import Scope, User
 from nymead_users.rpc.caller import Caller, confirm
 from nymead_users.rpc.errors import ServerBusy
+from nymead_users.rpc.message import Encoded
 from nymead_users.rpc.namespace import NoParams, Notification, Notify, method
+
+#: The longest list of users, in bytes, that is kept for the next who asks: some thousand users. A home's has a few
+#: kilobytes, and is read far more often than it changes.
+MAX_KEPT_LIST = 4 * 1024 * 1024
 
 
 class UsersNamespace(SignIn):
@@ -65,6 +75,8 @@ class UsersNamespace(SignIn):
         self.self_service = self_service
         self._own_scope = Scope.NONE if self_service else Scope.ADMIN
         self._notify = notify
+        #: The list of all users as JSON, and the generation of users of which it is true.
+        self._list: tuple[int | None, bytes] = (None, b"")
         events.subscribe(UserAdded, self._user_added)
         events.subscribe(UserChanged, self._user_changed)
         events.subscribe(UserRemoved, self._user_removed)
@@ -101,7 +113,13 @@ class UsersNamespace(SignIn):
     @method("GetUsers")
     async def get_users(self, caller: Caller, params: NoParams) -> GetUsersReturns:  # noqa: ARG002
         """List all users."""
-        return {"users": [user_info(user) for user in await self._users.all()]}
+        generation = self._users.generation
+        listed, text = self._list
+        if listed != generation:
+            text = await self._write_list()
+            if len(text) <= MAX_KEPT_LIST and generation == self._users.generation:
+                self._list = generation, text
+        return {"users": cast("list[UserInfo]", Encoded(text))}
 
     @method("SetUserScopes", outcomes={**BAD_SCOPES, **UNKNOWN_USER, **STORE_FAILED})
     async def set_user_scopes(self, caller: Caller, params: SetUserScopesParams) -> ErrorReturns:
@@ -229,6 +247,12 @@ class UsersNamespace(SignIn):
             )
         )
 
+    async def _write_list(self) -> bytes:
+        """All users as JSON, written page by page: others have their turn meanwhile."""
+        async with aclosing(self._users.pages()) as pages:
+            written = [orjson.dumps([user_info(user) for user in page])[1:-1] async for page in pages]
+        return b"[" + b",".join(written) + b"]"
+
     async def _tokens(self, username: str) -> TokenListReturns:
         try:
             tokens = await self._users.tokens(username)
@@ -242,8 +266,8 @@ class UsersNamespace(SignIn):
         self._notify("Users.UserAdded", {"userInfo": user_info(event.user)}, audience=_administrator)
 
     def _user_changed(self, event: UserChanged) -> None:
-        def may_know(principal: Principal) -> bool:
-            return _administrator(principal) or principal.username == event.user.username
+        def may_know(user: User) -> bool:
+            return _administrator(user) or user.username == event.user.username
 
         self._notify("Users.UserChanged", {"userInfo": user_info(event.user)}, audience=may_know)
 
@@ -251,5 +275,5 @@ class UsersNamespace(SignIn):
         self._notify("Users.UserRemoved", {"username": event.username}, audience=_administrator)
 
 
-def _administrator(principal: Principal) -> bool:
-    return principal.scopes == Scope.ADMIN
+def _administrator(user: User) -> bool:
+    return user.scopes == Scope.ADMIN
