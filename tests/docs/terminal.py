@@ -20,8 +20,8 @@ from pages import Block
 #: Commands that talk to a server for as long as one types.
 TALKING = ("nc ", "websocat ", "openssl s_client ", "python -m websockets ")
 
-#: Commands that change the machine itself or need another one, and so are not run.
-UNRUN = (".", "apt", "chown", "cp", "journalctl", "ln", "pip", "python3", "ssh", "useradd")
+#: Commands that change the machine itself, need another one or take long, and so are not run.
+UNRUN = (".", "apt", "chown", "cp", "journalctl", "ln", "make", "pip", "python3", "ssh", "useradd")
 
 #: Where the pages' server listens.
 ADDRESSES = {

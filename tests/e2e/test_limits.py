@@ -527,6 +527,7 @@ async def test_a_flood_of_garbage_does_not_keep_others_waiting(home: Server, tra
     """While one client sends many broken lines, and has an error for each, others are served in between."""
     client = await home.login(transport=transport)
     flooding = await home.raw("tcp")
+    assert await is_served(flooding)
     lines = 20_000
     answered = 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,8 @@ async def test_time_does_not_tell_who_exists(tmp_path: Path) -> None:
                 begin = time.perf_counter()
                 await house.users.authenticate(username, "Wr0ngwrong", "phone", address=ELSEWHERE)
                 times.append(time.perf_counter() - begin)
-        wrong, *others = (statistics.median(times) for times in taken.values())
+        # The shortest of each: what else the machine does only adds to the others.
+        wrong, *others = (min(times) for times in taken.values())
         for other in others:
             assert wrong / 2 < other < wrong * 2
 
