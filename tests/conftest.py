@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -330,3 +330,12 @@ async def visit() -> AsyncIterator[Any]:
 
     async with visiting() as visit:
         yield visit
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server to throw things at (``target.Target``); at the end nothing may have gone wrong in it."""
+    from target import target_in  # noqa: PLC0415 - only the fuzzing's tests have this folder on their path
+
+    with target_in(tmp_path_factory.mktemp("target")) as target:
+        yield target
