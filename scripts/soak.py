@@ -278,6 +278,8 @@ def main() -> int:
         parser.error("memory and file descriptors are read from /proc, which this system has not")
     again = f"--minutes {options.minutes:g} --clients {options.clients} --seed {seed}"
     print(f"scripts/soak.py {again}", flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     soak = Soak(seconds=options.minutes * 60, clients=options.clients, seed=seed, out=sys.stdout)
     try:

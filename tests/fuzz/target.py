@@ -61,7 +61,7 @@ class Line:
         else:
             self.socket = socket.create_connection((endpoint.host, endpoint.port), timeout=PATIENCE)
         if endpoint.tls:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             self.socket = context.wrap_socket(self.socket)
         self._file = self.socket.makefile("rb")
@@ -143,24 +143,24 @@ class Target:
 @contextmanager
 def target_in(directory: Path) -> Iterator[Target]:
     """A server that has been set up, with a listener for TCP, one for WebSocket, and one that asks for no token."""
-    chosen = Settings(
-        data_dir=directory / "data",
-        listeners=(  # type: ignore[arg-type] - plain URLs stand for tables
+    chosen: dict[str, Any] = {
+        "data_dir": directory / "data",
+        "listeners": [
             "nymea://127.0.0.1:0",
             "ws://127.0.0.1:0",
             {"url": "nymea://127.0.0.1:0", "authentication": False},
-        ),
-        argon2=CHEAP_ARGON2,  # type: ignore[arg-type] - likewise
-        throttling={"free_attempts": 1_000_000},  # type: ignore[arg-type] - likewise
-        push_button=True,
-        log={"level": "debug"},  # type: ignore[arg-type] - likewise; so that what methods return is checked
-    )
+        ],
+        "argon2": CHEAP_ARGON2,
+        "throttling": {"free_attempts": 1_000_000},
+        "push_button": True,
+        "log": {"level": "debug"},  # so that what methods return is checked
+    }
     urls: list[str] = []
     up, over = threading.Event(), asyncio.Event()
     loop = uvloop.new_event_loop()
 
     async def serve() -> None:
-        async with running(chosen) as server:
+        async with running(Settings(**chosen)) as server:
             urls.extend(str(endpoint) for endpoint in server.endpoints)
             up.set()
             await over.wait()
@@ -171,7 +171,7 @@ def target_in(directory: Path) -> Iterator[Target]:
     thread.start()
     try:
         assert up.wait(PATIENCE)
-        target = Target(urls, f"unix://{chosen.data_dir}/control.sock", errors)
+        target = Target(urls, f"unix://{directory}/data/control.sock", errors)
         target.token()
         yield target
         target.close()
