@@ -31,7 +31,7 @@ async def test_the_model_misses_what_was_not_heard(home: Server, monkeypatch: py
     from households import ADMIN, Account, Device, Journal, Street  # noqa: PLC0415 - scripts are no package
 
     journal = Journal()
-    street = Street([home.url("tcp"), home.url("ws")], home.control, random.Random(1))
+    street = Street([home.url("tcp"), home.url("ws")], home.control, random.Random(1))  # noqa: S311 - to be repeated
     account = Account("admin", PASSWORD, ADMIN)
 
     async def device() -> Device:
