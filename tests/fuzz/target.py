@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import hypothesis
 import uvloop
@@ -101,7 +101,10 @@ class Line:
         self.send(json.dumps(message).encode() + b"\n")
         return json.loads(self.line())["result"]
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """End the connection."""
         self._file.close()
         self.socket.close()
@@ -110,10 +113,10 @@ class Line:
 class Target:
     """The server, the connection of somebody else that it serves meanwhile, and its errors."""
 
-    def __init__(self, urls: list[str], control: str, errors: Errors) -> None:
+    def __init__(self, urls: list[str], operator: Line, errors: Errors) -> None:
         self.tcp, self.ws, self.free = urls
         self._errors = errors
-        self._operator = Line(control)
+        self._operator = operator
         self._token = ""
 
     def token(self) -> str:
@@ -135,9 +138,6 @@ class Target:
         """Somebody else is served, and nothing went wrong inside."""
         assert self._operator.call("JSONRPC.KeepAlive", {"sessionId": "alive"})["sessionId"] == "alive"
         assert self._errors.lines == []
-
-    def close(self) -> None:
-        self._operator.close()
 
 
 @contextmanager
@@ -171,10 +171,10 @@ def target_in(directory: Path) -> Iterator[Target]:
     thread.start()
     try:
         assert up.wait(PATIENCE)
-        target = Target(urls, f"unix://{directory}/data/control.sock", errors)
-        target.token()
-        yield target
-        target.close()
+        with Line(f"unix://{directory}/data/control.sock") as operator:
+            target = Target(urls, operator, errors)
+            target.token()
+            yield target
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(PATIENCE)

@@ -63,14 +63,11 @@ soups = st.lists(
 
 def thrown(url: str, *parts: bytes) -> bytes:
     """What a server answers to these bytes, and nothing else."""
-    line = Line(url)
-    try:
+    with Line(url) as line:
         for part in parts:
             line.send(part)
         line.hang_up()
         return line.rest()
-    finally:
-        line.close()
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -127,10 +124,9 @@ def test_any_text_in_frames(target: Target, texts: list[str]) -> None:
         size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
         return b"\x81" + size + bytes(4) + data  # a mask of zeros changes nothing
 
-    line = Line(target.ws)
-    line.send(UPGRADE + b"".join(frame(text) for text in texts) + b"\x88\x80" + bytes(4))
-    _, _, frames = line.rest().partition(b"\r\n\r\n")
-    line.close()
+    with Line(target.ws) as line:
+        line.send(UPGRADE + b"".join(frame(text) for text in texts) + b"\x88\x80" + bytes(4))
+        _, _, frames = line.rest().partition(b"\r\n\r\n")
     while frames and frames[0] == 0x81:
         start = {126: 4, 127: 10}.get(frames[1], 2)
         size = frames[1] if start == 2 else int.from_bytes(frames[2:start], "big")

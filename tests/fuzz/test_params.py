@@ -101,15 +101,12 @@ def message(method: Any, params: Any, dialect: Dialect, number: Any, token: Any)
 
 def answered(target: Target, dialect: Dialect, requests: list[bytes], token: str | None) -> None:
     """Send a handshake and these requests, to the listener that wants a token if there is one, and look at answers."""
-    line = Line(target.free if token is None else target.tcp)
-    try:
+    with Line(target.free if token is None else target.tcp) as line:
         line.send(message("JSONRPC.Hello", {}, dialect, 0, token))
         for request in requests:
             line.send(request)
         line.hang_up()
         told = replies(line.rest())
-    finally:
-        line.close()
     # Each has its reply, unless the connection was closed after one of them.
     assert len(told) > len(requests) or line.reset or "error" in told[-1], told
     target.unharmed()
@@ -151,12 +148,11 @@ ids = numbers | texts | wild
 @settings(60)
 def test_any_envelope(target: Target, requests: list[tuple[Any, Any, Any, Any]], dialect: Dialect) -> None:
     """Whatever stands for method, params, id and token, each request that has to be answered is, and rightly."""
-    line = Line(target.free)
-    for method, params, number, token in requests:
-        line.send(message(method, params, dialect, number, token))
-    line.hang_up()
-    replies(line.rest())
-    line.close()
+    with Line(target.free) as line:
+        for method, params, number, token in requests:
+            line.send(message(method, params, dialect, number, token))
+        line.hang_up()
+        replies(line.rest())
     target.unharmed()
 
 
