@@ -384,7 +384,7 @@ class Household:
         self.diary: list[str] = []
         self._street = street
         self._journal = journal
-        self._chance = chance
+        self.chance = chance
         self._head = Account(f"{self.name}-head", self._password(), ADMIN)
         self._steps: dict[Callable[[], Awaitable[None]], int] = {
             self.log_in: 10,
@@ -420,7 +420,7 @@ class Household:
         """Do one thing after another. Raises Violation."""
         while not over():
             await self._admin()  # somebody is always there who may do what follows
-            (step,) = self._chance.choices(list(self._steps), list(self._steps.values()))
+            (step,) = self.chance.choices(list(self._steps), list(self._steps.values()))
             self.diary = [*self.diary[-9:], step.__name__]
             await step()
             self._journal.steps += 1
@@ -456,34 +456,34 @@ class Household:
         """Log in from a new device; one more than there may be makes another leave."""
         if len(self.devices) >= DEVICES:
             await self.leave()
-        device = await self._log_in(self._account(), mistype=self._chance.random() < 0.2)
-        if self._chance.random() < 0.7:
+        device = await self._log_in(self._account(), mistype=self.chance.random() < 0.2)
+        if self.chance.random() < 0.7:
             await device.subscribe()
 
     async def come_back(self) -> None:
         """Connect with a token from before."""
         account = self._account()
         if account.tokens and len(self.devices) < DEVICES:
-            device = await self._come_back(account, self._chance.choice(list(account.tokens)))
-            if self._chance.random() < 0.7:
+            device = await self._come_back(account, self.chance.choice(list(account.tokens)))
+            if self.chance.random() < 0.7:
                 await device.subscribe()
 
     async def leave(self) -> None:
         """Disconnect, properly or not."""
-        device = self._chance.choice(self.devices)
+        device = self.chance.choice(self.devices)
         self.devices.remove(device)
-        await device.leave(rudely=self._chance.random() < 0.5)
+        await device.leave(rudely=self.chance.random() < 0.5)
 
     async def add(self) -> None:
         """Add a user."""
         if len(self.accounts) >= USERS:
             return
         serial = self._journal.serial()
-        permissions = self._chance.choice(list(PERMISSIONS))
+        permissions = self.chance.choice(list(PERMISSIONS))
         account = Account(f"{self.name}-{serial}", self._password(), permissions, display_name=f"Name {serial}")
         params: dict[str, Any] = {"username": account.username.upper(), "password": account.password}
         params["displayName"] = account.display_name
-        if permissions != ADMIN or self._chance.random() < 0.5:  # which is what users get who get nothing
+        if permissions != ADMIN or self.chance.random() < 0.5:  # which is what users get who get nothing
             params["scopes"] = list(permissions)
         await self._change("Users.CreateUser", params, "Users.UserAdded", {"userInfo": account.info})
         self.accounts.append(account)
@@ -501,18 +501,18 @@ class Household:
             ("RemoveUser", {"username": f"{self.name}-nobody"}, "InvalidUserId"),
             ("RemoveToken", {"tokenId": str(UUID(int=1))}, "TokenNotFound"),
         ]
-        method, params, error = self._chance.choice(attempts)
+        method, params, error = self.chance.choice(attempts)
         answer = await admin.client.call(f"Users.{method}", params)
         _equal(answer, {"error": f"UserError{error}"}, f"{method} {params.keys()}")
 
     async def change_info(self) -> None:
         """Change a name or an address, one's own as well."""
         account = self._account()
-        changed = {self._chance.choice(("displayName", "email")): f"new {self._journal.serial()}"}
+        changed = {self.chance.choice(("displayName", "email")): f"new {self._journal.serial()}"}
         params = {"username": account.username, **changed}
         body: dict[str, Any] = {"userInfo": account.info | changed}
         own = [device for device in self.devices if device.account is account]
-        actor = self._chance.choice(own) if own and self._chance.random() < 0.5 else None
+        actor = self.chance.choice(own) if own and self.chance.random() < 0.5 else None
         if actor is not None:
             del params["username"]
         if actor is not None and account.permissions != ADMIN:
@@ -529,7 +529,7 @@ class Household:
         account = self._member()
         if account is None:
             return
-        before, after = account.permissions, self._chance.choice(list(PERMISSIONS))
+        before, after = account.permissions, self.chance.choice(list(PERMISSIONS))
         things = [str(UUID(int=self._journal.serial()))]
         body = {"userInfo": account.info | {"scopes": PERMISSIONS[after], "allowedThingIds": things}}
         params: dict[str, Any] = {"username": account.username, "scopes": list(after), "allowedThingIds": things}
@@ -552,7 +552,7 @@ class Household:
 
     async def change_own_password(self) -> None:
         """Change one's own password; tokens stay."""
-        device = self._chance.choice(self.devices)
+        device = self.chance.choice(self.devices)
         password = self._password()
         try:
             answer = await device.client.call("Users.ChangePassword", {"newPassword": password})
@@ -579,14 +579,14 @@ class Household:
         account = self._account()
         if not account.tokens:
             return
-        token = self._chance.choice(list(account.tokens))
+        token = self.chance.choice(list(account.tokens))
         admin, began = await self._admin(), self._journal.tick()
         await self._remove_token(admin, account, token)
         await self._cut(account, [token], began)
 
     async def subscribe(self) -> None:
         """Ask for notifications, or for no more."""
-        device = self._chance.choice(self.devices)
+        device = self.chance.choice(self.devices)
         await device.subscribe(wanted=not device.subscribed)
 
     async def look(self) -> None:
@@ -604,9 +604,9 @@ class Household:
         account = self._account()
         if not account.known or len(self.devices) >= DEVICES:
             return
-        octets = (self._chance.randrange(1, 255) for _ in range(2))
+        octets = (self.chance.randrange(1, 255) for _ in range(2))
         stranger = await self._street.client("127.200.{}.{}".format(*octets))
-        for _ in range(self._chance.randint(1, 5)):
+        for _ in range(self.chance.randint(1, 5)):
             try:
                 login = await stranger.authenticate(account.username, self._password(), "stranger")
             except TooManyAttempts:
@@ -617,14 +617,14 @@ class Household:
 
     async def use_dead_token(self) -> None:
         """A token that is none gets nothing."""
-        await self._refuse(self._chance.randbytes(32).hex())
+        await self._refuse(self.chance.randbytes(32).hex())
 
     async def revoke_while_busy(self) -> None:
         """A token is removed while it is used: once that is answered, nothing more is."""
         busy = [device for device in self.devices if device.account is not self._head]
         if not busy:
             return
-        device = self._chance.choice(busy)
+        device = self.chance.choice(busy)
         admin = await self._admin(other_than=device)
         began = self._journal.tick()
         calls = [asyncio.create_task(device.client.call("Users.GetUserInfo")) for _ in range(10)]
@@ -662,7 +662,7 @@ class Household:
         account = self._account()
         if not account.tokens:
             return
-        token = self._chance.choice(list(account.tokens))
+        token = self.chance.choice(list(account.tokens))
         admin = await self._head_device(other_than=token)
         began = self._journal.tick()
         coming = asyncio.create_task(self._street.client(self.address, token=token))
@@ -694,14 +694,14 @@ class Household:
     # Parts of steps
 
     def _password(self) -> str:
-        return f"{SECRET}{self._chance.randbytes(8).hex()}"
+        return f"{SECRET}{self.chance.randbytes(8).hex()}"
 
     def _account(self) -> Account:
-        return self._chance.choice(self.accounts)
+        return self.chance.choice(self.accounts)
 
     def _member(self) -> Account | None:
         """Somebody but the head, who always stays an administrator."""
-        return self._chance.choice(self.accounts[1:]) if len(self.accounts) > 1 else None
+        return self.chance.choice(self.accounts[1:]) if len(self.accounts) > 1 else None
 
     def _devices_of(self, account: Account) -> list[Device]:
         return [device for device in self.devices if device.account is account]
@@ -715,7 +715,7 @@ class Household:
             and device.account in self.accounts
             and (other_than is None or device.token != other_than.token)
         ]
-        return self._chance.choice(admins) if admins else await self._log_in(self._head)
+        return self.chance.choice(admins) if admins else await self._log_in(self._head)
 
     async def _head_device(self, *, other_than: str = "") -> Device:
         for device in self._devices_of(self._head):
@@ -792,7 +792,7 @@ class Household:
             device.revoked(began, done)
         await asyncio.gather(*(device.refused(raced=raced) for device in gone))
         if tokens:
-            await self._refuse(self._chance.choice(tokens))
+            await self._refuse(self.chance.choice(tokens))
         await asyncio.gather(*(self._look(device) for device in self._devices_of(account)))
 
     async def _refuse(self, token: str) -> None:
@@ -809,6 +809,8 @@ class Household:
 
 class Button:
     """Those who ask for the button, and whoever presses it."""
+
+    name = "the button"
 
     def __init__(self, street: Street, journal: Journal, chance: random.Random) -> None:
         self.diary: list[str] = []
@@ -877,6 +879,8 @@ class Button:
 
 class Vandal:
     """Somebody who sends rubbish and hangs up."""
+
+    name = "a vandal"
 
     def __init__(self, street: Street, journal: Journal) -> None:
         self.diary = ["rubbish"]

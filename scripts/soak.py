@@ -17,11 +17,11 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import uvloop
 from households import DEVICES, PATIENCE, SECRET, Button, Household, Journal, Street, Vandal, Violation
@@ -122,12 +122,21 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
             await process.wait()
 
 
+class Resident(Protocol):
+    """Somebody who does one thing after another."""
+
+    name: str
+    diary: list[str]
+
+    async def live(self, over: Callable[[], bool]) -> None:
+        """Go on until it is over. Raises Violation."""
+
+
 class Soak:
     """The clients, and what they found so far."""
 
-    def __init__(self, *, seconds: float, clients: int, seed: int, out: TextIO) -> None:
+    def __init__(self, *, seconds: float, clients: int, seed: int) -> None:
         self._seconds = seconds
-        self._out = out
         self._began = time.monotonic()
         self._seed = seed
         self.journal = Journal()
@@ -137,14 +146,15 @@ class Soak:
     async def run(self, folder: Path) -> None:
         """Do it all. Raises Violation."""
         async with serving(folder) as server:
-            street = server.street(self._chance("street"))
             households = [
-                Household(number, street, self.journal, self._chance(f"household {number}"))
-                for number in range(self._households)
+                Household(number, server.street(chance), self.journal, chance)
+                for number, chance in enumerate(self._chances("household", self._households))
             ]
-            button = Button(street, self.journal, self._chance("button"))
-            residents = [*households, button, *(Vandal(street, self.journal) for _ in range(self._vandals))]
-            operator = await street.operator()
+            (chance,) = self._chances("button", 1)
+            button = Button(server.street(chance), self.journal, chance)
+            vandals = [Vandal(server.street(chance), self.journal) for chance in self._chances("vandal", self._vandals)]
+            residents: list[Resident] = [*households, button, *vandals]
+            operator = await server.street(chance).operator()
             await button.move_in(operator)
             for household in households:
                 await household.move_in(operator)
@@ -157,14 +167,13 @@ class Soak:
         self._say("the server stopped; looking at its store, and starting it again")
         await _check_store(server.data_dir)
         async with serving(folder) as server:
-            street = server.street(self._chance("street"))
             for household in households:
-                household.move_to(street)
+                household.move_to(server.street(household.chance))
             await _all(household.audit() for household in households)
         self._check_log(folder / "log")
 
     async def _live(
-        self, server: Server, residents: list[Any], households: list[Household], until: float
+        self, server: Server, residents: Sequence[Resident], households: list[Household], until: float
     ) -> tuple[int, int]:
         """Let everybody live until so many seconds after the start, then leave; memory and descriptors after that."""
         over = self._began + until
@@ -175,23 +184,21 @@ class Soak:
             raise Violation(self.journal.faults[0])
         return await self._at_rest(server)
 
-    async def _lives(self, resident: Any, over: float) -> None:
+    async def _lives(self, resident: Resident, over: float) -> None:
         try:
             await resident.live(lambda: time.monotonic() >= over)
         except Exception as error:
-            error.add_note(f"{getattr(resident, 'name', type(resident).__name__)} did last: {resident.diary}")
+            error.add_note(f"{resident.name} did last: {', '.join(resident.diary)}")
             raise
 
     async def _at_rest(self, server: Server) -> tuple[int, int]:
         """Memory and descriptors once nobody is connected any more and the numbers have settled."""
-        lowest = server.descriptors
-        settled = 0
+        last, settled = server.descriptors, 0
         while settled < 10:
             await asyncio.sleep(0.1)
             now = server.descriptors
-            settled = settled + 1 if now == lowest else 0
-            lowest = min(lowest, now)
-        return server.memory, lowest
+            last, settled = now, settled + 1 if now == last else 0
+        return server.memory, last
 
     def _compare(self, before: tuple[int, int], after: tuple[int, int]) -> None:
         self._say(
@@ -233,10 +240,10 @@ class Soak:
                 )
 
     def _say(self, text: str) -> None:
-        print(f"{time.monotonic() - self._began:6.0f} s  {text}", file=self._out, flush=True)
+        print(f"{time.monotonic() - self._began:6.0f} s  {text}", flush=True)
 
-    def _chance(self, name: str) -> random.Random:
-        return random.Random(f"{self._seed} {name}")  # noqa: S311 - to be repeated
+    def _chances(self, name: str, number: int) -> list[random.Random]:
+        return [random.Random(f"{self._seed} {name} {index}") for index in range(number)]  # noqa: S311 - to be repeated
 
 
 async def _all(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -281,7 +288,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    soak = Soak(seconds=options.minutes * 60, clients=options.clients, seed=seed, out=sys.stdout)
+    soak = Soak(seconds=options.minutes * 60, clients=options.clients, seed=seed)
     try:
         uvloop.run(soak.run(folder))
     except Violation as violation:
