@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
@@ -252,7 +253,8 @@ class _WebSocketChannel:
         return self._connection.transport.get_write_buffer_size()
 
     def close(self) -> None:
-        if self._closing is None:
+        # A session that is refused closes a little later, when the server may have stopped with all that it serves.
+        if self._closing is None and self._connection.state is not State.CLOSED:
             self._closing = asyncio.get_running_loop().create_task(self._connection.close(1008))
 
     def abort(self) -> None:
