@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench generate docs format clean
+.PHONY: help serve test soak check bench generate docs format clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,13 @@ serve: $(VENV)/.runtime ## Install into .venv and run the server (ARGS="…" for
 
 test: $(VENV)/.dev ## Install into .venv and run all tests.
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+# The security stories once more while others keep the server busy, the fuzzing with more examples, which differ
+# from run to run, and then hundreds of clients at random (`python scripts/soak.py --help` tells of them).
+soak: $(VENV)/.dev ## Long tests under load and by chance (ARGS="--minutes 30" for longer).
+	LOAD=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/security
+	FUZZ=500 $(BIN)/python -m pytest -n auto --dist worksteal --timeout 1800 tests/fuzz
+	$(BIN)/python scripts/soak.py $(ARGS)
 
 check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the site.
 	$(BIN)/ruff format --check .

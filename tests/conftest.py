@@ -7,8 +7,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -40,6 +40,19 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The event loop that the server runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tell security stories again while the server is under load: those marked ``loaded``, with LOAD set all.
+
+    Those marked ``alone`` are left out: they count what the load would add to.
+    """
+    if "loaded" not in metafunc.fixturenames or metafunc.definition.path.parent.name != "security":
+        return
+    if metafunc.definition.get_closest_marker("alone") is None and os.environ.get("LOAD"):
+        metafunc.parametrize("loaded", [True], ids=["loaded"], indirect=True)
+    elif metafunc.definition.get_closest_marker("loaded") is not None:
+        metafunc.parametrize("loaded", [False, True], ids=["calm", "loaded"], indirect=True)
 
 
 class Raw:
@@ -193,8 +206,30 @@ class Server:
 StartServer = Callable[..., Awaitable[Server]]
 
 
+@asynccontextmanager
+async def load(urls: tuple[str, ...]) -> AsyncIterator[None]:
+    """Keep a server busy from another process (load.py) within the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(Path(__file__).parent / "load.py"), *urls), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            assert await process.stdout.readline() == b"loaded\n"
+        yield
+    finally:
+        process.kill()
+        await process.communicate()
+
+
 @pytest.fixture
-async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
+def loaded(request: pytest.FixtureRequest) -> bool:
+    """Whether servers are kept busy by others all the while (``pytest_generate_tests``)."""
+    return bool(getattr(request, "param", False))
+
+
+@pytest.fixture
+async def start_server(tmp_path: Path, loaded: bool) -> AsyncIterator[StartServer]:
     """A function that starts a server in this process with the given settings; it ends with the test."""
     async with AsyncExitStack() as stack:
 
@@ -205,6 +240,8 @@ async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
             settings.setdefault("log", {"level": "debug"})
             up = await stack.enter_async_context(running(Settings(**settings)))
             urls = tuple(str(endpoint) for endpoint in up.endpoints)
+            if loaded:
+                await stack.enter_async_context(load(tuple(url for url in urls if "://127.0.0.1:" in url)))
             return Server(stack, settings["data_dir"], urls, None if up.metrics is None else str(up.metrics))
 
         yield start
@@ -330,3 +367,12 @@ async def visit() -> AsyncIterator[Any]:
 
     async with visiting() as visit:
         yield visit
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server to throw things at (``target.Target``); at the end nothing may have gone wrong in it."""
+    from target import target_in  # noqa: PLC0415 - only the fuzzing's tests have this folder on their path
+
+    with target_in(tmp_path_factory.mktemp("target")) as target:
+        yield target

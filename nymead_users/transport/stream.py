@@ -25,7 +25,7 @@ class StreamConnection(asyncio.Protocol):
     """One connection: bytes in, to the session and back (session.channel.Channel)."""
 
     def __init__(
-        self, sessions: SessionFactory, peer_of: Callable[[asyncio.Transport], Peer], live: set[StreamConnection]
+        self, sessions: SessionFactory, peer_of: Callable[[asyncio.Transport], Peer | None], live: set[StreamConnection]
     ) -> None:
         self._sessions = sessions
         self._peer_of = peer_of
@@ -46,7 +46,11 @@ class StreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the client and begin its session, or tell it that there is no room."""
         self._transport = cast("asyncio.Transport", transport)
-        self._peer = self._peer_of(self._transport)
+        peer = self._peer_of(self._transport)
+        if peer is None:  # it was reset before it was accepted
+            self.abort()
+            return
+        self._peer = peer
         if not self._sessions.admit(self._peer):
             self._transport.write(self._sessions.busy())
             self.close()

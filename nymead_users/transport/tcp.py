@@ -43,7 +43,7 @@ class StreamListener:
     def _connection(self) -> StreamConnection:
         return StreamConnection(self._sessions, self._peer, self._live)
 
-    def _peer(self, transport: asyncio.Transport) -> Peer:
+    def _peer(self, transport: asyncio.Transport) -> Peer | None:
         raise NotImplementedError
 
 
@@ -78,6 +78,9 @@ class TcpListener(StreamListener):
                 )
             )
 
-    def _peer(self, transport: asyncio.Transport) -> Peer:
+    def _peer(self, transport: asyncio.Transport) -> Peer | None:
+        address = transport.get_extra_info("peername")
+        if address is None:
+            return None
         keep_alive(transport.get_extra_info("socket"))
-        return peer_of(transport.get_extra_info("peername"))
+        return peer_of(address)

@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
@@ -119,9 +120,9 @@ class WebSocketListener:
         upgrade = _asks_for_upgrade(request)
         reason = self._objection(request.headers) if upgrade else self._objection_to_visit(request)
         if reason is not None:
-            peer = peer_of(connection.remote_address)
             log.warning(
-                "upgrade refused" if upgrade else "visit refused", extra={"address": peer.address, "reason": reason}
+                "upgrade refused" if upgrade else "visit refused",
+                extra={"address": connection.admitted.address, "reason": reason},
             )
             return refusal(http.HTTPStatus.FORBIDDEN, reason, head=request.method == "HEAD")
         return None if upgrade else self._site.answer(request)
@@ -149,10 +150,10 @@ class WebSocketListener:
         return self._hosts.objection(request.headers)
 
     async def _serve(self, connection: ServerConnection) -> None:
-        peer = peer_of(connection.remote_address)
+        if not isinstance(connection, CountedConnection) or connection.admitted is None:
+            raise TypeError("a connection is served after it was admitted")
         channel = _WebSocketChannel(connection)
-        since = connection.since if isinstance(connection, CountedConnection) else None
-        session = self._sessions.open(channel, peer, since=since)
+        session = self._sessions.open(channel, connection.admitted, since=connection.since)
         try:
             await _converse(connection, channel, session)
         except Exception:
@@ -188,8 +189,12 @@ class CountedConnection(ServerConnection):
         """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
         self.since = self.loop.time()
         super().connection_made(transport)
+        address = self.transport.get_extra_info("peername")
+        if address is None:  # it was reset before it was accepted
+            self.transport.abort()
+            return
         keep_alive(self.transport.get_extra_info("socket"))
-        peer = peer_of(self.transport.get_extra_info("peername"))
+        peer = peer_of(address)
         if self.sessions.admit(peer):
             self.admitted = peer
         else:
@@ -248,7 +253,8 @@ class _WebSocketChannel:
         return self._connection.transport.get_write_buffer_size()
 
     def close(self) -> None:
-        if self._closing is None:
+        # A session that is refused closes a little later, when the server may have stopped with all that it serves.
+        if self._closing is None and self._connection.state is not State.CLOSED:
             self._closing = asyncio.get_running_loop().create_task(self._connection.close(1008))
 
     def abort(self) -> None:

@@ -131,6 +131,7 @@ async def test_a_requester_gone_between_press_and_delivery_leaves_no_live_token(
         assert "token" not in str(owner.notifications(FINISHED))
 
 
+@pytest.mark.loaded
 async def test_whoever_presses_and_hangs_up_at_any_moment_leaves_no_stray_token(tmp_path: Path) -> None:
     """Over many interleavings of press and hang-up, a token lives only if it was delivered."""
     async with a_home(tmp_path) as house:

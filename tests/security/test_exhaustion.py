@@ -293,6 +293,7 @@ async def test_a_flood_on_one_connection_leaves_the_others_served(home: Server, 
     assert order == ["bystander", "flood"]
 
 
+@pytest.mark.alone
 async def test_silent_connections_count_before_their_upgrade(start_server: StartServer) -> None:
     """Connections that never finish their opening handshake count as connections, and so are bounded too."""
     server = await start_server(limits={"connections": 5, "handshake_time": 60.0})
@@ -321,6 +322,7 @@ async def test_silent_connections_count_before_their_upgrade(start_server: Start
             writer.close()
 
 
+@pytest.mark.alone
 async def test_the_operator_is_served_when_everybody_else_fills_the_server(start_server: StartServer) -> None:
     """An attacker who takes all connections does not keep the operator out, and is told that it is busy."""
     server = await start_server(limits={"connections": 8})

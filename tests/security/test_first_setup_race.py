@@ -17,6 +17,7 @@ from nymead_users.transport.listener import peer_of
 WAYS = list(itertools.product(get_args(Transport), get_args(Dialect)))
 
 
+@pytest.mark.loaded
 async def create(client: Client, username: str, password: str) -> dict[str, Any] | CallError:
     try:
         return await client.call("JSONRPC.CreateUser", {"username": username, "password": password})

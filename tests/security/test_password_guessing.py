@@ -52,6 +52,7 @@ async def test_three_wrong_passwords_cost_nothing_and_then_delays_begin(
         assert refused.value.data == {"retryAfter": refused.value.retry_after}
 
 
+@pytest.mark.loaded
 async def test_the_right_password_after_three_wrong_ones_is_let_in_at_once(stern: Server) -> None:
     """An owner who mistypes three times and then gets it right has lost nothing, and may mistype again."""
     owner = await stern.client()
@@ -137,6 +138,7 @@ async def test_an_attackers_own_logins_do_not_make_their_address_the_owners(ster
         await attackers[4].authenticate("admin", WRONG, "guess")
 
 
+@pytest.mark.loaded
 async def test_a_wrong_token_costs_nothing(stern: Server, transport: Transport, dialect: Dialect) -> None:
     """An old phone that keeps trying a revoked token does not keep its owner from logging in by password."""
     for _ in range(8):

@@ -82,6 +82,7 @@ async def test_a_guest_learns_nothing_of_others_from_any_method(
     assert after == before
 
 
+@pytest.mark.loaded
 async def everything(server: Server) -> list[Any]:
     """All users but the guest, and all tokens but the guest's."""
     operator = await server.operator()

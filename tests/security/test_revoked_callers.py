@@ -159,6 +159,7 @@ async def test_the_members_of_a_batch_die_with_their_caller(tmp_path: Path) -> N
         assert await house.usernames() == ["admin"]
 
 
+@pytest.mark.loaded
 @pytest.mark.parametrize("revoke", ["Users.RemoveToken", "Users.RemoveUser", "Users.ChangeUserPassword"])
 async def test_a_revoked_connection_is_refused_and_closed(
     home: Server, transport: Transport, dialect: Dialect, revoke: str
@@ -234,6 +235,7 @@ async def test_scopes_taken_while_a_token_is_bound_are_gone(tmp_path: Path) -> N
         assert (await late.ask("Users.GetUsers"))["error"]["code"] == -32003
 
 
+@pytest.mark.loaded
 async def test_binding_and_removing_a_token_in_any_interleaving_ends_unauthorized(tmp_path: Path) -> None:
     """Over many interleavings of Hello with a token and its removal, no connection is left logged in."""
     async with a_home(tmp_path) as house:

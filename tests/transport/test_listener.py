@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import StartServer
+from conftest import PATIENCE, StartServer
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
@@ -125,6 +127,24 @@ async def test_a_unix_socket_needs_a_place(tmp_path: Path, start_server: StartSe
         await start_server(listeners=[f"unix://{tmp_path / place}"])
     assert (tmp_path / "file").read_text() == "precious"
     assert not (tmp_path / "data/control.sock").exists()
+
+
+@pytest.mark.parametrize("scheme", ["nymea", "nymeas", "ws", "wss"])
+async def test_who_is_gone_before_being_accepted_leaves_nothing(
+    start_server: StartServer, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that resets its connection at once makes no noise in the log and takes up no place."""
+    server = await start_server(listeners=[f"{scheme}://127.0.0.1:0", "nymea://127.0.0.1:0"], limits={"connections": 1})
+    endpoint = Endpoint.parse(server.urls[0])
+    for _ in range(20):
+        # All this happens in one turn of the server's event loop.
+        with socket.create_connection((endpoint.host, endpoint.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    async with asyncio.timeout(PATIENCE):
+        while "status" not in (reply := await (await server.raw(url=server.urls[1])).ask('{"id": 1, "method": ""}\n')):
+            pass
+    assert reply["error"] != "Server busy. Try again later."
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_another_programs_socket_is_not_taken(tmp_path: Path, start_server: StartServer) -> None:
