@@ -136,7 +136,9 @@ class Terminal:
                 await self._serve(command, printed)
             elif command.startswith("nymead-users restore"):
                 # Where nobody can be asked, the answer is given beforehand.
-                self._compare([self.fill(line) for line in printed[1:]], (await self.run(f"{command} --yes")).splitlines())
+                self._compare(
+                    [self.fill(line) for line in printed[1:]], (await self.run(f"{command} --yes")).splitlines()
+                )
             elif not command.startswith(TALKING) and tool not in UNRUN:
                 output = await self.run(command)
                 self._compare([self.fill(line) for line in printed], output.splitlines())
