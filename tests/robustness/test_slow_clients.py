@@ -127,13 +127,16 @@ async def test_clients_that_vanished_are_found(spawn_server: SpawnServer) -> Non
         program=network(sys.executable, "-c", _HURRIED),
     )
     control = f"unix://{process.data_dir}/control.sock"
-    async with await Client.connect(control) as operator:
+    async with AsyncExitStack() as stack:
+        operator = await stack.enter_async_context(await Client.connect(control))
         await operator.hello()
         assert await operator.call("JSONRPC.CreateUser", {"username": "admin", "password": PASSWORD}) == OK
         before = open_files(process)
         sockets = await connect_within(process, process.url("nymea"), HERE, 2)
         (upgraded,) = await connect_within(process, process.url("ws"), HERE)
         streams = [await asyncio.open_connection(sock=connection) for connection in sockets]
+        for _, writer in streams:
+            stack.callback(writer.transport.abort)
         credentials = {"username": "admin", "password": PASSWORD, "deviceName": "phone"}
         for number, (reader, writer) in enumerate(streams):
             for method, params in (
@@ -144,15 +147,13 @@ async def test_clients_that_vanished_are_found(spawn_server: SpawnServer) -> Non
                 writer.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
                 assert b"result" in await reader.readline()
         websocket = await connect(process.url("ws"), proxy=None, sock=upgraded, ping_interval=None)
+        stack.callback(websocket.transport.abort)
         await websocket.send(HELLO.decode())
         assert json.loads(await websocket.recv())["status"] == "success"
         assert open_files(process) == before + 3
         await cut(process)
         assert await operator.call("Users.SetUserInfo", {"username": "admin", "displayName": "away"}) == OK
         await until(lambda: open_files(process) <= before)
-        for _, writer in streams:
-            writer.transport.abort()
-        websocket.transport.abort()
     process.signal(signal.SIGTERM)
     assert await process.ended() == 0
     messages = [json.loads(line)["message"] for line in (await process.log()).splitlines()]
