@@ -125,11 +125,11 @@ def network(*program: str) -> Sequence[str]:
     for command in ("unshare", "nsenter", "ip"):
         if shutil.which(command) is None:
             pytest.skip(f"{command} is not there: apt-get install util-linux iproute2")
-    command = ("unshare", "--user", "--map-root-user", "--net", "sh", "-c", _NETWORK, "sh")
-    tried = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    own = ("unshare", "--user", "--map-root-user", "--net", "sh", "-c", _NETWORK, "sh")
+    tried = subprocess.run([*own, "true"], capture_output=True, text=True, timeout=PATIENCE, check=False)
     if tried.returncode:
         pytest.skip(f"no network of one's own here: {tried.stderr.strip()}")
-    return (*command, *program)
+    return (*own, *program)
 
 
 def within(process: Process, *command: str) -> Sequence[str]:
@@ -144,7 +144,7 @@ async def connect_within(process: Process, url: str, source: str, number: int = 
     with mine, theirs:
         arguments = ("-c", _CONNECT, source, endpoint.host, str(endpoint.port), str(number))
         command = within(process, sys.executable, *arguments)
-        await asyncio.to_thread(subprocess.run, command, stdin=theirs, timeout=PATIENCE, check=True)
+        await asyncio.to_thread(lambda: subprocess.run(command, stdin=theirs.fileno(), timeout=PATIENCE, check=True))
         _, descriptors, _, _ = socket.recv_fds(mine, 1, number)
     return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 

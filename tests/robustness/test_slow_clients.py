@@ -45,11 +45,11 @@ async def test_sixty_megabytes_unread_cost_little(spawn_server: SpawnServer) -> 
     author = await login(process.url(), dialect="jsonrpc2")
     params = {"username": "bob", "password": PASSWORD, "allowedThingIds": THINGS}
     assert await author.call("Users.CreateUser", params) == OK
-    readers = [await login(process.url(scheme)) for scheme in ("nymea", "ws")]
-    for reader in readers:
-        await reader.subscribe("Users")
+    listeners = [await login(process.url(scheme)) for scheme in ("nymea", "ws")]
+    for client in listeners:
+        await client.subscribe("Users")
     async with AsyncExitStack() as stack:
-        for client in (author, *readers):
+        for client in (author, *listeners):
             stack.push_async_callback(client.close)
         reader, writer = await asyncio.open_connection(sock=small_socket(process.url()), limit=1024)
         stack.callback(writer.transport.abort)
@@ -65,7 +65,7 @@ async def test_sixty_megabytes_unread_cost_little(spawn_server: SpawnServer) -> 
         for number in range(CHANGES):
             change = {"username": "bob", "displayName": str(number)}
             assert await author.call("Users.SetUserInfo", change) == OK
-            for client in readers:
+            for client in listeners:
                 notification = await anext(client.notifications())
                 assert notification.params["userInfo"]["displayName"] == str(number)
                 told += len(json.dumps(notification.params))
@@ -77,7 +77,7 @@ async def test_sixty_megabytes_unread_cost_little(spawn_server: SpawnServer) -> 
                 while data := await reader.read(MB):
                     left += len(data)
         assert left < 60_000_000
-        for client in readers:
+        for client in listeners:
             assert (await client.call("JSONRPC.KeepAlive", {"sessionId": "x"}))["success"] is True
 
 
