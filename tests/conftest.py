@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -330,19 +330,23 @@ async def spawn_server(tmp_path: Path) -> AsyncIterator[SpawnServer]:
     """A function that runs ``nymead-users serve`` with further options; killed with the test.
 
     ``up=False`` does not wait for it to be up. The cheapest Argon2 cost is set in its environment.
+    ``program``: what is run with the verb ``serve``, in place of Python with ``-m nymead_users``.
     """
     processes: list[Process] = []
 
     async def spawn(
-        *options: str, data_dir: Path | None = None, up: bool = True, environ: dict[str, str] | None = None
+        *options: str,
+        data_dir: Path | None = None,
+        up: bool = True,
+        environ: dict[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "nymead_users"),
     ) -> Process:
         directory = data_dir or tmp_path / "data"
         argon2 = {f"NYMEAD_USERS_ARGON2__{key.upper()}": str(value) for key, value in CHEAP_ARGON2.items()}
         if "--listen" not in options and "--config" not in options:
             options = (*options, "--listen", "nymea://127.0.0.1:0", "--listen", "ws://127.0.0.1:0")
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "nymead_users", "serve", "--data-dir", str(directory), *options),
+            *(*program, "serve", "--data-dir", str(directory), *options),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -176,6 +176,8 @@ async def _begin(engine: AsyncEngine) -> AsyncConnection:
     try:
         await connection.begin()
     except BaseException:
+        # Opened while the file could not be written, SQLite's connection would never write, even once it can.
+        await connection.invalidate()
         await connection.close()
         raise
     return connection

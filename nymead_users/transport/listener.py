@@ -92,12 +92,17 @@ _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def keep_alive(transport_socket: Any) -> None:
-    """Have the operating system find out when the other end is gone."""
+    """Have the operating system find out when the other end is gone.
+
+    Where something is on its way there are no probes: what stays unacknowledged, or finds no room, for as long as
+    the probes would have taken ends the connection (RFC 5482's user timeout, there in milliseconds).
+    """
     transport_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+        ("TCP_USER_TIMEOUT", (KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES) * 1000),
     ):
         if hasattr(socket, name):
             transport_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -65,7 +65,8 @@ class StreamConnection(asyncio.Protocol):
         if self._session is None:
             return
         self._received.append(data)
-        if self._reading and self._busy:
+        # Whoever sends much has dozens of chunks read in one turn of the loop, before the session gets its own.
+        if self._reading and (self._busy or len(self._received) > 1):
             self._reading = False
             self._transport.pause_reading()
         self._wake(self._arrival)

@@ -1,0 +1,192 @@
+"""Clients that do not read, do not speak, or are not there any more: they cost little, and they go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import ssl
+import sys
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from uuid import UUID
+
+from conftest import PASSWORD, PATIENCE, Process, SpawnServer
+from outside import (
+    HELLO,
+    HERE,
+    MB,
+    OK,
+    Memory,
+    connect_within,
+    cut,
+    login,
+    network,
+    open_files,
+    set_up,
+    small_socket,
+    until,
+)
+from websockets.asyncio.client import connect
+
+from nymead_users.client import Client
+from nymead_users.endpoint import Endpoint
+
+#: A user who may access so many things has a notification of 390 KB, 360 KB of them ids; in all it is 60 MB.
+THINGS = [str(UUID(int=number)) for number in range(10_000)]
+CHANGES = 160
+
+
+async def test_sixty_megabytes_unread_cost_little(spawn_server: SpawnServer) -> None:
+    """Subscribers that stop reading are closed, each at its outbox's size; who reads gets everything, in order."""
+    process = await spawn_server("--log-level", "error")
+    await set_up(process)
+    author = await login(process.url(), dialect="jsonrpc2")
+    params = {"username": "bob", "password": PASSWORD, "allowedThingIds": THINGS}
+    assert await author.call("Users.CreateUser", params) == OK
+    listeners = [await login(process.url(scheme)) for scheme in ("nymea", "ws")]
+    for client in listeners:
+        await client.subscribe("Users")
+    async with AsyncExitStack() as stack:
+        for client in (author, *listeners):
+            stack.push_async_callback(client.close)
+        reader, writer = await asyncio.open_connection(sock=small_socket(process.url()), limit=1024)
+        stack.callback(writer.transport.abort)
+        credentials = {"username": "admin", "password": PASSWORD, "deviceName": "deaf"}
+        for method, given in (
+            ("JSONRPC.Authenticate", credentials),
+            ("JSONRPC.SetNotificationStatus", {"namespaces": ["Users"]}),
+        ):
+            writer.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": given}).encode())
+            assert b"result" in await reader.readline()
+        memory = Memory(process)
+        told = 0
+        for number in range(CHANGES):
+            change = {"username": "bob", "displayName": str(number)}
+            assert await author.call("Users.SetUserInfo", change) == OK
+            for client in listeners:
+                notification = await anext(client.notifications())
+                assert notification.params["userInfo"]["displayName"] == str(number)
+                told += len(THINGS) * len(THINGS[0])
+        assert told > 2 * 55_000_000
+        assert memory.growth < 40 * MB
+        left = 0
+        async with asyncio.timeout(PATIENCE):
+            with suppress(ConnectionError):
+                while data := await reader.read(MB):
+                    left += len(data)
+        assert left < 60_000_000
+        for client in listeners:
+            assert (await client.call("JSONRPC.KeepAlive", {"sessionId": "x"}))["success"] is True
+
+
+async def test_silent_connections_go_whatever_they_connect_to(spawn_server: SpawnServer) -> None:
+    """Connections that say nothing, or stop halfway, are closed on every listener; who has spoken may be silent."""
+    process = await spawn_server(
+        *(word for scheme in ("nymea", "nymeas", "ws", "wss") for word in ("--listen", f"{scheme}://127.0.0.1:0")),
+        *("--log-level", "error"),
+        environ={"NYMEAD_USERS_LIMITS__HANDSHAKE_TIME": "2"},
+    )
+    await set_up(process)
+    async with await login(process.url("nymea")) as quiet, await login(process.url("ws")) as quiet_too:
+        before = open_files(process)
+        silent = []
+        for url in process.urls:
+            endpoint = Endpoint.parse(url)
+            for beginning in (b"\x16\x03\x01", b"GET / HTTP/1.1\r\n", b'{"id": 0, "meth', *[b""] * 50):
+                reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+                writer.write(beginning)
+                silent.append((reader, writer))
+        async with asyncio.timeout(PATIENCE):
+            for reader, writer in silent:
+                with suppress(ConnectionError):
+                    assert b"success" not in await reader.read()
+                writer.close()
+        await until(lambda: open_files(process) <= before)
+        for client in (quiet, quiet_too):
+            assert (await client.call("Users.GetUserInfo"))["error"] == "UserErrorNoError"
+
+
+#: Runs the server with other seconds: for the keep-alive of TCP, and for WebSocket's pings.
+_HURRIED = """
+import sys
+from nymead_users.transport import listener, websocket
+listener.KEEPALIVE_IDLE, listener.KEEPALIVE_INTERVAL, listener.KEEPALIVE_PROBES = 2, 1, 2
+websocket.PING_INTERVAL, websocket.PING_TIMEOUT = 2.0, 2.0
+from nymead_users.cli import main
+sys.argv[0] = "nymead-users"
+main()
+"""
+
+
+async def test_clients_that_vanished_are_found(spawn_server: SpawnServer) -> None:
+    """When the network is lost without a word, connections end: idle ones, and those with something on its way."""
+    process = await spawn_server(
+        *("--insecure", "--listen", f"nymea://{HERE}:0", "--listen", f"ws://{HERE}:0", "--log-format", "json"),
+        program=network(sys.executable, "-c", _HURRIED),
+    )
+    control = f"unix://{process.data_dir}/control.sock"
+    async with AsyncExitStack() as stack:
+        operator = await stack.enter_async_context(await Client.connect(control))
+        await operator.hello()
+        assert await operator.call("JSONRPC.CreateUser", {"username": "admin", "password": PASSWORD}) == OK
+        before = open_files(process)
+        sockets = await connect_within(process, process.url("nymea"), HERE, 2)
+        (upgraded,) = await connect_within(process, process.url("ws"), HERE)
+        streams = [await asyncio.open_connection(sock=connection) for connection in sockets]
+        for _, writer in streams:
+            stack.callback(writer.transport.abort)
+        credentials = {"username": "admin", "password": PASSWORD, "deviceName": "phone"}
+        for number, (reader, writer) in enumerate(streams):
+            for method, params in (
+                ("JSONRPC.Authenticate", credentials),
+                # The second one will hear of what happens, or would if it were there.
+                ("JSONRPC.SetNotificationStatus", {"namespaces": ["Users"] * number}),
+            ):
+                writer.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+                assert b"result" in await reader.readline()
+        websocket = await connect(process.url("ws"), proxy=None, sock=upgraded, ping_interval=None)
+        stack.callback(websocket.transport.abort)
+        await websocket.send(HELLO.decode())
+        assert json.loads(await websocket.recv())["status"] == "success"
+        assert open_files(process) == before + 3
+        await cut(process)
+        assert await operator.call("Users.SetUserInfo", {"username": "admin", "displayName": "away"}) == OK
+        await until(lambda: open_files(process) <= before)
+    process.signal(signal.SIGTERM)
+    assert await process.ended() == 0
+    messages = [json.loads(line)["message"] for line in (await process.log()).splitlines()]
+    assert messages.count("disconnected") == 3 + 1
+
+
+def keepalive_timer(process: Process, client: socket.socket) -> float | None:
+    """Seconds to the kernel's next keep-alive on a server's side of a connection; None without (proc(5), net/tcp)."""
+    ports = [f"{name[1]:04X}" for name in (client.getpeername(), client.getsockname())]
+    for line in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
+        row = line.split()
+        if [address.rpartition(":")[2] for address in row[1:3]] == ports:
+            kind, _, when = row[5].partition(":")
+            return int(when, 16) / 100 if kind == "02" else None
+    raise AssertionError("there is no such connection")
+
+
+async def test_keep_alive_is_on(spawn_server: SpawnServer) -> None:
+    """On each listener the operating system looks after a minute whether the other end is still there."""
+    process = await spawn_server(
+        *(word for scheme in ("nymea", "nymeas", "ws", "wss") for word in ("--listen", f"{scheme}://127.0.0.1:0"))
+    )
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    for url in process.urls:
+        endpoint = Endpoint.parse(url)
+        tls = unverified if endpoint.tls else None
+        _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls)
+        connection = writer.get_extra_info("socket")
+
+        def on(connection: socket.socket = connection) -> bool:
+            timer = keepalive_timer(process, connection)
+            return timer is not None and 30 < timer <= 60
+
+        await until(on)
+        writer.transport.abort()
