@@ -1,27 +1,8 @@
-"""The tables as this version of the program knows them; the migrations lead every older store here."""
+"""Users, their tokens and addresses, and the server's identity."""
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-)
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table
 
-metadata = MetaData(
-    # Constraints have names, so that a later migration can speak of them on every database.
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+from nymead_users.storage.tables.base import metadata
 
 # One row, made with the table: the identity this server keeps for life.
 server = Table(
