@@ -10,9 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nymead_users import __version__, systemd
+from nymead_users.access.decisions import Decisions, PinRules
+from nymead_users.access.grants import Grants
+from nymead_users.access.groups import Groups
+from nymead_users.access.locks import Locks
+from nymead_users.access.people import People
+from nymead_users.access.sync import Synchronisation
+from nymead_users.access.unit import Model
 from nymead_users.config import Settings
 from nymead_users.console import console_site
 from nymead_users.endpoint import Endpoint
@@ -22,9 +29,12 @@ from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.store import UserStore
 from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.users import Users
+from nymead_users.namespaces.access import AccessNamespace
+from nymead_users.namespaces.access.namespace import AccessDomain
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
+from nymead_users.namespaces.lockgroups import LockGroupsNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
@@ -110,14 +120,16 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
         passwords = Passwords(**settings.argon2.model_dump())
         stack.callback(passwords.close)
         events = EventBus()
+        store = UserStore(database, tokens_per_user=settings.limits.tokens_per_user)
         users = Users(
-            UserStore(database, tokens_per_user=settings.limits.tokens_per_user),
+            store,
             passwords,
             Throttle(**settings.throttling.model_dump()),
             events,
             initial_setup=settings.initial_setup,
         )
         await users.start()
+        access = _access(settings, database, users, store, passwords, events)
         wanted = () if offline else settings.listeners
         tls = None
         if any(listener.endpoint.tls for listener in wanted):
@@ -125,7 +137,7 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
 
             tls = await asyncio.to_thread(server_tls, settings.tls_cert, settings.tls_key, directory)
         metrics = None if offline or settings.metrics is None else _metrics(users, passwords)
-        sessions = _Sessions(settings, database, users, events, metrics)
+        sessions = _Sessions(settings, database, users, access, events, metrics)
         # Describing the contract takes its time; the command line's server on its control socket shows no pages.
         browsable = any(listener.endpoint.websocket for listener in wanted)
         site = await asyncio.to_thread(sessions.site) if browsable else Site({})
@@ -161,11 +173,37 @@ async def running(settings: Settings, *, offline: bool = False) -> AsyncIterator
             await asyncio.gather(*(listener.close() for listener in opened))
 
 
+class _Access(NamedTuple):
+    """The domain of access, by the namespaces that offer it."""
+
+    domain: AccessDomain
+    groups: Groups
+
+
+def _access(
+    settings: Settings, database: Database, users: Users, store: UserStore, passwords: Passwords, events: EventBus
+) -> _Access:
+    model = Model(database, events)
+    people = People(model, passwords)
+    store.companions.append(people.user_removed)
+    rules = PinRules(settings.access.pin_attempts, settings.access.pin_lockout)
+    domain = AccessDomain(
+        people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
+    )
+    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock))
+
+
 class _Sessions:
     """The session factories of one server: they share everything but whom they trust."""
 
     def __init__(
-        self, settings: Settings, database: Database, users: Users, events: EventBus, metrics: Metrics | None
+        self,
+        settings: Settings,
+        database: Database,
+        users: Users,
+        access: _Access,
+        events: EventBus,
+        metrics: Metrics | None,
     ) -> None:
         self._users = users
         self._limits = Limits(
@@ -181,8 +219,13 @@ class _Sessions:
         )
         self._broadcaster = Broadcaster(self._directory)
         push_button = PushButton(available=settings.push_button, mint=users.log_in_by_button, revoke=users.revoke)
+        notify = self._broadcaster.notify
         public = Registry(
-            [UsersNamespace(users, push_button, events, self._broadcaster.notify, self_service=settings.self_service)]
+            [
+                UsersNamespace(users, push_button, events, notify, self_service=settings.self_service),
+                AccessNamespace(access.domain, events, notify),
+                LockGroupsNamespace(access.groups, events, notify),
+            ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)
         public.add(JsonRpcNamespace(users, push_button, server, public))

@@ -252,6 +252,18 @@ class Argon2(Table):
         return self
 
 
+class Access(Table):
+    """Locks, and who may open them."""
+
+    groups_per_lock: Positive = Field(default=10, description="In how many lock groups a lock may be at once.")
+    pin_attempts: Positive = Field(
+        default=5, description="So many wrong PINs in a row lock a credential out; a right one before that clears them."
+    )
+    pin_lockout: Seconds = Field(
+        default=300.0, description="How long a credential opens nothing after too many wrong PINs, in seconds."
+    )
+
+
 class Throttling(Table):
     """How failed logins slow down the address and the account that fail, and nobody else."""
 
@@ -382,6 +394,7 @@ class Settings(BaseSettings):
     )
     limits: Limits = Field(default=Limits(), description="How much one client, or all of them, may take.")
     argon2: Argon2 = Field(default_factory=Argon2, description="What hashing a password costs.")
+    access: Access = Field(default=Access(), description="Locks, and who may open them.")
     throttling: Throttling = Field(default=Throttling(), description="How failed logins slow down the next ones.")
     log: Log = Field(default=Log(), description="What the server logs, and how.")
 

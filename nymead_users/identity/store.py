@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, exists, func, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, String, bindparam, cast, delete, exists, func, insert, literal, select, update
 
 from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
 from nymead_users.identity.passwords import SALT_AND_DIGEST
 from nymead_users.identity.tokens import NewToken, TokenInfo, digest
 from nymead_users.permissions import Principal, Scope, User
-from nymead_users.storage.database import Database
+from nymead_users.storage.database import Connection, Database
 from nymead_users.storage.errors import IntegrityViolation
 from nymead_users.storage.tables import known_addresses, tokens, users
 
 #: Raises if the caller may not make a change any more.
 Confirm = Callable[[], None]
+
+#: Does what belongs to a user's removal in its transaction; what it returns is called once that is stored.
+Companion = Callable[[Connection, str], Awaitable[Callable[[], None]]]
 
 #: How many addresses a user is known to log in from; the one longest unused gives way.
 KNOWN_ADDRESSES = 16
@@ -56,6 +58,8 @@ class UserStore:
     def __init__(self, database: Database, *, tokens_per_user: int) -> None:
         self._database = database
         self._tokens_per_user = tokens_per_user
+        #: What else happens when a user is removed.
+        self.companions: list[Companion] = []
 
     async def is_empty(self) -> bool:
         """Whether there is no user, and so no token either."""
@@ -199,13 +203,25 @@ class UserStore:
                 raise UnknownUser(username)
             return _user(row)
 
-    async def remove(self, username: str, confirm: Confirm) -> bool:
-        """Remove a user with all tokens; whether no user is left. Raises UnknownUser."""
+    async def remove(self, username: str, confirm: Confirm) -> tuple[bool, list[Callable[[], None]]]:
+        """Remove a user with all tokens; whether no user is left, and what companions do now. Raises UnknownUser."""
         async with self._database.write() as connection:
             confirm()
             user_id = await self._require(connection, username)
+            afterwards = [await companion(connection, username) for companion in self.companions]
             await connection.execute(delete(users).where(users.c.id == user_id))
-            return not await connection.scalar(select(exists(select(users.c.id))))
+            return not await connection.scalar(select(exists(select(users.c.id)))), afterwards
+
+    async def forget_thing(self, connection: Connection, thing_id: str) -> list[User]:
+        """Take a thing out of all users' lists, in another's transaction; these users as they are then."""
+        # A uuid in the text of the list is a member of it.
+        named = cast(users.c.allowed_thing_ids, String).contains(thing_id)
+        changed = []
+        for row in (await connection.execute(select(users.c.id, users.c.allowed_thing_ids).where(named))).all():
+            kept = [other for other in row.allowed_thing_ids if other != thing_id]
+            statement = update(users).where(users.c.id == row.id).values(allowed_thing_ids=kept).returning(*_USER)
+            changed.append(_user((await connection.execute(statement)).one()))
+        return changed
 
     async def tokens(self, username: str) -> list[TokenInfo]:
         """A user's tokens by age; none for an unknown user."""
@@ -235,17 +251,17 @@ class UserStore:
             await connection.execute(delete(tokens).where(tokens.c.id == str(token_id)))
             return str(username)
 
-    async def _id(self, connection: AsyncConnection, username: str) -> int | None:
+    async def _id(self, connection: Connection, username: str) -> int | None:
         user_id: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
         return user_id
 
-    async def _require(self, connection: AsyncConnection, username: str) -> int:
+    async def _require(self, connection: Connection, username: str) -> int:
         user_id = await self._id(connection, username)
         if user_id is None:
             raise UnknownUser(username)
         return user_id
 
-    async def _add_token(self, connection: AsyncConnection, user_id: int, token: NewToken) -> frozenset[UUID]:
+    async def _add_token(self, connection: Connection, user_id: int, token: NewToken) -> frozenset[UUID]:
         """Add a token; the ids of those that gave way to it.
 
         They are the oldest, and first those of the same device: what logs in again and again harms no other.
@@ -270,13 +286,13 @@ class UserStore:
         )
         return displaced
 
-    async def _remove_tokens(self, connection: AsyncConnection, user_id: int) -> frozenset[UUID]:
+    async def _remove_tokens(self, connection: Connection, user_id: int) -> frozenset[UUID]:
         ids = await connection.scalars(select(tokens.c.id).where(tokens.c.user_id == user_id))
         removed = frozenset(UUID(token_id) for token_id in ids)
         await connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
         return removed
 
-    async def _remember(self, connection: AsyncConnection, user_id: int, address: str) -> None:
+    async def _remember(self, connection: Connection, user_id: int, address: str) -> None:
         mine = known_addresses.c.user_id == user_id
         others = (
             select(known_addresses.c.address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Literal
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from nymead_users.identity.store import Confirm, UserStore
 from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.tokens import NewToken, TokenInfo, mint
 from nymead_users.permissions import Principal, Scope, User
+from nymead_users.storage.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -244,10 +245,21 @@ class Users:
     async def remove(self, username: str, *, confirm: Confirm = unconditional) -> None:
         """Remove a user and all their tokens. Raises UnknownUser."""
         name = username.lower()
-        self.required = await self._store.remove(name, confirm)
+        self.required, afterwards = await self._store.remove(name, confirm)
         self._hashes_gone += 1
         log.info("user removed", extra={"account": name})
         self._publish(UserRemoved(name))
+        for callback in afterwards:
+            callback()
+
+    async def forget_thing(self, connection: Connection, thing_id: str) -> list[User]:
+        """Take a thing out of all users' lists in another's transaction; the users to be given to ``told_changed``."""
+        return await self._store.forget_thing(connection, thing_id)
+
+    def told_changed(self, users: Iterable[User]) -> None:
+        """Tell of users that were changed in another's transaction, once that is stored."""
+        for user in users:
+            self._publish(UserChanged(user))
 
     # Tokens
 

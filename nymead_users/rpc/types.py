@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin
@@ -86,7 +87,14 @@ def _without_none(annotation: Any) -> Any:
 
 
 #: nymea's names of the basic types.
-_BASIC: dict[Any, str] = {str: "String", bool: "Bool", int: "Int", float: "Double", UUID: "Uuid"}
+_BASIC: dict[Any, str] = {
+    str: "String",
+    bool: "Bool",
+    int: "Int",
+    float: "Double",
+    UUID: "Uuid",
+    datetime: "String",  # in ISO 8601
+}
 
 
 def notation(annotation: Any, named: dict[str, Any]) -> Any:

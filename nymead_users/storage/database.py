@@ -25,7 +25,10 @@ from nymead_users.storage.migrations import MIGRATIONS, revisions
 from nymead_users.storage.storefile import BUSY_TIMEOUT
 from nymead_users.storage.tables import server
 
-__all__ = ["Database", "IntegrityViolation", "StoreError", "StoreUnusable"]
+__all__ = ["Connection", "Database", "IntegrityViolation", "StoreError", "StoreUnusable"]
+
+#: What a transaction gives: verbs of stores take it, and nobody else looks inside.
+Connection = AsyncConnection
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +90,7 @@ class Database:
         return database
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Connection]:
         """Give a connection which sees the store as it is at its first statement and waits for no write.
 
         Raises StoreError, also in place of the driver's errors that leave the block.
@@ -98,7 +101,7 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncIterator[Connection]:
         """Give the one connection that may write, in a transaction; other writes wait until it has ended.
 
         The block's normal end commits, and what is committed survives the loss of power; an exception rolls

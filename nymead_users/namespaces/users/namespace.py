@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from functools import partial
 from typing import cast
-
-import orjson
 
 from nymead_users.events import EventBus
 from nymead_users.identity.errors import NotPermitted, StoreError
 from nymead_users.identity.events import UserAdded, UserChanged, UserRemoved
 from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.users import Users
+from nymead_users.namespaces.answers import written
 from nymead_users.namespaces.outcomes import (
     BAD_NAME,
     BAD_PASSWORD,
@@ -116,7 +114,7 @@ class UsersNamespace(SignIn):
         generation = self._users.generation
         listed, text = self._list
         if listed != generation:
-            text = await self._write_list()
+            text = await written(self._users.pages(), user_info)
             if len(text) <= MAX_KEPT_LIST and generation == self._users.generation:
                 self._list = generation, text
         return {"users": cast("list[UserInfo]", Encoded(text))}
@@ -246,12 +244,6 @@ class UsersNamespace(SignIn):
                 confirm=partial(confirm, caller, self._own_scope if username == own else Scope.ADMIN),
             )
         )
-
-    async def _write_list(self) -> bytes:
-        """All users as JSON, written page by page: others have their turn meanwhile."""
-        async with aclosing(self._users.pages()) as pages:
-            written = [orjson.dumps([user_info(user) for user in page])[1:-1] async for page in pages]
-        return b"[" + b",".join(written) + b"]"
 
     async def _tokens(self, username: str) -> TokenListReturns:
         try:

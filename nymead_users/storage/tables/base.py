@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, MetaData, String
 from sqlalchemy.types import TypeDecorator
+
+from nymead_users.instants import milliseconds, moment
 
 metadata = MetaData(
     # Constraints have names, so that a later migration can speak of them on every database.
@@ -41,13 +43,3 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         """From the database."""
         return None if value is None else moment(value)
-
-
-def milliseconds(at: datetime) -> int:
-    """Whole milliseconds since the epoch."""
-    return int(at.timestamp() * 1000 + 0.5)
-
-
-def moment(value: int) -> datetime:
-    """The moment so many milliseconds after the epoch, in UTC."""
-    return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)

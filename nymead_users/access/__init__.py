@@ -1,0 +1,1 @@
+"""Who may open which lock, when: the domain, with its store."""

@@ -1,0 +1,62 @@
+"""What has happened to the model of access. Each is published once, after what it tells of is stored.
+
+``locks`` are the locks that it concerns: who may see one of them may hear of it, and who may see all locks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from nymead_users.access.model import Credential, Grant, Lock, LockGroup, LogEntry, Membership, Owner, Person
+
+Thing = Owner | Person | Lock | LockGroup | Membership | Credential | Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Something was made."""
+
+    thing: Thing
+    locks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something is different."""
+
+    thing: Thing
+    locks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Something is gone; it is as it was last."""
+
+    thing: Thing
+    locks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A lock reported an attempt, which was decided."""
+
+    entry: LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDue:
+    """There is something that a lock must hear of."""
+
+    lock_id: str
+
+
+Change = Added | Changed | Removed | Decided | SyncDue
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a change happens and on whose behalf: the same for all that one call does."""
+
+    at: datetime
+    by: str

@@ -1,0 +1,246 @@
+"""Who may open which lock: asked, reported by locks, and listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import time
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from nymead_users.access.decision import Decision, Facts, Pin, Reason, Subject, decide, event_code
+from nymead_users.access.errors import InvalidValue, NotVisible
+from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
+from nymead_users.access.store import facts, log, people, places
+from nymead_users.access.unit import Confirm, Model, Work, now
+from nymead_users.access.values import canonical_credential
+from nymead_users.identity.passwords import Passwords
+from nymead_users.instants import milliseconds
+from nymead_users.storage.database import Connection
+
+#: Pairs of somebody and a lock whose facts are kept in memory: some 40 MB at the most.
+KEPT = 50_000
+
+
+class Asked(NamedTuple):
+    """Whose attempt it is: a person's, or that of whoever shows a credential; at which lock."""
+
+    person_id: str | None
+    kind: CredentialType | None
+    value: str | None
+    lock_id: str
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a subject at a lock, and the last decisions, by whether they were about a remote attempt."""
+
+    generation: int
+    facts: Facts
+    credential: Credential | None
+    pin_hash: str | None
+    decisions: dict[bool, tuple[int, Decision]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PinRules:
+    """So many wrong PINs in a row lock a credential out for so many seconds."""
+
+    attempts: int
+    lockout: float
+
+
+class Decisions:
+    """Verbs that decide. They raise NotVisible, what is not found, and InvalidValue; with the database, StoreError.
+
+    What a decision depends on is kept until anything in the model changes: so the same question asked again costs no
+    look at the store.
+    """
+
+    def __init__(self, model: Model, passwords: Passwords, rules: PinRules) -> None:
+        self._model = model
+        self._passwords = passwords
+        self._rules = rules
+        self._known: dict[Asked, _Known] = {}
+
+    async def evaluate(
+        self, asked: Asked, sight: Sight, *, at: datetime | None = None, remote: bool = False, pin: str | None = None
+    ) -> Decision:
+        """Decide, and leave no trace. Raises Busy where too many PINs wait."""
+        known = self._known.get(asked)
+        if sight is not None and asked.lock_id not in sight:
+            raise NotVisible
+        if known is None or known.generation != self._model.generation:
+            known = await self._learn(asked)
+        if pin is not None:
+            return await self._with_pin(known, milliseconds(at or now()), remote, pin)
+        if at is not None:
+            return decide(known.facts, milliseconds(at), remote=remote, pin=_without_pin(known))
+        moment = int(time() * 1000)
+        begin, decision = known.decisions.get(remote, _NEVER)
+        if begin <= moment and (decision.until is None or moment < decision.until):
+            return decision
+        decision = decide(known.facts, moment, remote=remote, pin=_without_pin(known))
+        known.decisions[remote] = moment, decision
+        return decision
+
+    async def report(
+        self,
+        asked: Asked,
+        sight: Sight,
+        *,
+        at: datetime | None,
+        remote: bool,
+        pin: str | None,
+        by: str,
+        confirm: Confirm,
+    ) -> tuple[Decision, LogEntry]:
+        """A lock reports an attempt: it is decided, counted and logged. Raises Busy where too many PINs wait."""
+        if sight is not None and asked.lock_id not in sight:
+            raise NotVisible
+        known = await self._learn(asked)
+        moment = at or now()
+        shown = _without_pin(known)
+        if pin is not None:
+            shown = await self._judge_pin(known, milliseconds(moment), remote, pin)
+        async with self._model.change(by, confirm) as work:
+            # Everything may have changed while the PIN was looked at.
+            fresh = await _read(work.connection, asked)
+            if fresh.pin_hash != known.pin_hash:
+                shown = Pin.WRONG if shown is Pin.RIGHT else shown
+            present = _locked_out_now(fresh.facts, milliseconds(moment), milliseconds(work.at))
+            decision = decide(present, milliseconds(moment), remote=remote, pin=shown)
+            if fresh.credential is not None:
+                await self._count(work, fresh.credential, decision, shown)
+            entry = await work.decided(
+                decision.reason.value,
+                {"remote": remote, "grantIds": list(decision.grant_ids), "onLock": decision.on_lock},
+                time=moment,
+                lock_id=asked.lock_id,
+                person_id=asked.person_id or (fresh.credential.person_id if fresh.credential else None),
+                credential_id=fresh.credential.id if fresh.credential else None,
+                allowed=decision.allowed,
+                code=event_code(decision, fresh.credential.type if fresh.credential else None, shown),
+            )
+        return decision, entry
+
+    async def who(self, lock_id: str, sight: Sight, *, at: datetime | None) -> list[tuple[Subject, Decision]]:
+        """Everybody with a grant that reaches a lock, and what Evaluate says of each; persons come first."""
+        if sight is not None and lock_id not in sight:
+            raise NotVisible
+        moment = milliseconds(at or now())
+        async with self._model.read() as connection:
+            lock = await places.find_lock(connection, lock_id)
+            found = await facts.at_lock(connection, lock)
+        return [
+            (subject, decide(what, moment, pin=Pin.NOT_SET if what.has_pin else Pin.NOT_NEEDED))
+            for subject, what in sorted(found.items(), key=lambda item: (item[0].person_id is None, *map(str, item[0])))
+        ]
+
+    async def whereto(self, person_id: str, sight: Sight, *, at: datetime | None) -> list[tuple[str, Decision]]:
+        """All locks that a person's grants reach, and what Evaluate says of each."""
+        moment = milliseconds(at or now())
+        async with self._model.read() as connection:
+            person = await people.find_person(connection, person_id)
+            found = await facts.of_person(connection, person_id, enabled=person.enabled)
+        return [
+            (lock_id, decide(what, moment))
+            for lock_id, what in sorted(found.items())
+            if sight is None or lock_id in sight
+        ]
+
+    async def entries(
+        self,
+        sight: Sight,
+        *,
+        limit: int,
+        before: int | None,
+        begin: datetime | None,
+        end: datetime | None,
+        lock_id: str | None,
+        person_id: str | None,
+        granted: bool,
+        denied: bool,
+    ) -> list[LogEntry]:
+        """Entries of the log, the newest first (``store.log.read``)."""
+        if lock_id is not None and sight is not None and lock_id not in sight:
+            raise NotVisible
+        async with self._model.read() as connection:
+            return await log.read(
+                connection,
+                sight=sight,
+                limit=limit,
+                before=before,
+                begin=begin,
+                end=end,
+                lock_id=lock_id,
+                person_id=person_id,
+                granted=granted,
+                denied=denied,
+            )
+
+    async def _learn(self, asked: Asked) -> _Known:
+        """Read what is known of a subject at a lock, and keep it."""
+        generation = self._model.generation
+        async with self._model.read() as connection:
+            known = await _read(connection, asked)
+        known.generation = generation
+        if len(self._known) >= KEPT:
+            self._known.clear()
+        self._known[asked] = known
+        return known
+
+    async def _with_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Decision:
+        return decide(known.facts, at, remote=remote, pin=await self._judge_pin(known, at, remote, pin))
+
+    async def _judge_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Pin:
+        """What a given PIN is; it is only looked at where nothing else stands in the way."""
+        if known.pin_hash is None:
+            return Pin.NOT_SET
+        if not decide(known.facts, at, remote=remote, pin=Pin.RIGHT).allowed:
+            return Pin.WRONG
+        return Pin.RIGHT if await self._passwords.verify(pin, known.pin_hash) else Pin.WRONG
+
+    async def _count(self, work: Work, credential: Credential, decision: Decision, shown: Pin) -> None:
+        """Count wrong PINs in a row; the last of too many locks the credential out."""
+        if decision.reason is Reason.WRONG_PIN:
+            until = work.at + timedelta(seconds=self._rules.lockout)
+            if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
+                work.changed(await people.find_credential(work.connection, credential.id), [])
+        elif decision.allowed and shown is Pin.RIGHT:
+            await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
+
+
+_NEVER = (1 << 62, Decision(False, Reason.UNKNOWN_CREDENTIAL, (), None, False, False))
+
+
+async def _read(connection: Connection, asked: Asked) -> _Known:
+    """Read what is known of a subject at a lock. Raises LockNotFound and PersonNotFound."""
+    lock = await places.find_lock(connection, asked.lock_id)
+    if asked.person_id is not None:
+        person = await people.find_person(connection, asked.person_id)
+        found = await facts.of_person(connection, asked.person_id, enabled=person.enabled, lock=lock)
+        return _Known(0, found[lock.id], None, None)
+    return await _read_credential(connection, lock, asked)
+
+
+async def _read_credential(connection: Connection, lock: Lock, asked: Asked) -> _Known:
+    if asked.kind is None or asked.value is None:
+        raise InvalidValue("personId, credential: exactly one of them is wanted")
+    value = canonical_credential(asked.kind, asked.value)
+    credential = await people.credential_of(connection, lock.owner_id, asked.kind, value)
+    if credential is None:
+        return _Known(0, Facts(zone=ZoneInfo(lock.time_zone), known=False), None, None)
+    pin_hash = await people.pin_hash(connection, credential.id) if credential.has_pin else None
+    return _Known(0, await facts.of_credential(connection, credential, lock), credential, pin_hash)
+
+
+def _without_pin(known: _Known) -> Pin:
+    return Pin.NOT_SET if known.facts.has_pin else Pin.NOT_NEEDED
+
+
+def _locked_out_now(what: Facts, at: int, present: int) -> Facts:
+    """A lock-out is over when it is over here, whatever moment a lock reports."""
+    if what.locked_until is None:
+        return what
+    return replace(what, locked_until=at + 1 if present < what.locked_until else None)

@@ -1,0 +1,125 @@
+"""What the domain of access refuses.
+
+::
+
+    AccessRefused
+    ├── InvalidValue           a value that cannot be; its text says which and why
+    ├── InvalidScheduleGiven
+    ├── BadQuery
+    ├── NotVisible             the lock is not the caller's to see or change
+    ├── Duplicate
+    ├── OwnerNotFound, LockNotFound, LockGroupNotFound, PersonNotFound,
+    │   CredentialNotFound, GrantNotFound, SyncItemNotFound, MembershipNotFound
+    └── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
+
+The texts are for the API's clients; those of lock groups are the vendor's, to the letter (seed 003). Where the
+database fails, its StoreError comes through.
+"""
+
+from __future__ import annotations
+
+
+class AccessRefused(Exception):
+    """The domain refuses a request; the text, where there is one, says why."""
+
+    text = ""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or self.text)
+
+
+class InvalidValue(AccessRefused):
+    """A value that cannot be."""
+
+
+class InvalidScheduleGiven(AccessRefused):
+    """A schedule that cannot be read."""
+
+
+class BadQuery(AccessRefused):
+    """A query of a list that cannot be read."""
+
+
+class NotVisible(AccessRefused):
+    """The lock is not the caller's to see or change."""
+
+
+class Duplicate(AccessRefused):
+    """There is one already."""
+
+
+class OwnerNotFound(AccessRefused):
+    """There is no such owner."""
+
+    text = "owner account not found"
+
+
+class LockNotFound(AccessRefused):
+    """There is no such lock."""
+
+    text = "bound lock not found"
+
+
+class LockGroupNotFound(AccessRefused):
+    """There is no such lock group."""
+
+    text = "lock group not found"
+
+
+class PersonNotFound(AccessRefused):
+    """There is no such person."""
+
+
+class CredentialNotFound(AccessRefused):
+    """There is no such credential."""
+
+
+class GrantNotFound(AccessRefused):
+    """There is no such grant."""
+
+
+class SyncItemNotFound(AccessRefused):
+    """There is no such sync item."""
+
+
+class MembershipNotFound(AccessRefused):
+    """There is no such membership, or it has ended."""
+
+    text = "lock group membership not found"
+
+
+class TitleMissing(AccessRefused):
+    """A lock group needs a title."""
+
+    text = "lock group must have a title"
+
+
+class LocksAssigned(AccessRefused):
+    """The group has locks."""
+
+    text = "lock group has locks assigned"
+
+
+class ActiveGrants(AccessRefused):
+    """The group has grants that are not revoked."""
+
+    text = "lock group has active grants"
+
+
+class AlreadyMember(AccessRefused):
+    """The lock is in the group."""
+
+    text = "lock is already member of this group"
+
+
+class ProtocolVersionTooOld(AccessRefused):
+    """The lock cannot be in groups."""
+
+    text = "the lock's protocol version is too old"
+
+
+class TooManyGroups(AccessRefused):
+    """The lock is in as many groups as it can be."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"this lock is already member of {count} groups and therefore cannot join another group")

@@ -1,0 +1,82 @@
+"""Locks: added, changed, removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nymead_users.access.errors import InvalidValue
+from nymead_users.access.model import Lock, Sight
+from nymead_users.access.store import granted, people, places
+from nymead_users.access.unit import Confirm, Model, new_id
+from nymead_users.access.values import check_zone
+from nymead_users.identity.users import Users
+
+
+class Locks:
+    """Verbs on locks. They raise what is not found, InvalidValue and Duplicate; and StoreError."""
+
+    def __init__(self, model: Model, users: Users) -> None:
+        self._model = model
+        self._users = users
+
+    async def listed(self, owner_id: str | None, sight: Sight) -> list[Lock]:
+        """The locks by title. Raises OwnerNotFound."""
+        async with self._model.read() as connection:
+            if owner_id is not None:
+                await people.require_owner(connection, owner_id)
+            return await places.list_locks(connection, owner_id, sight)
+
+    async def add(
+        self, lock_id: str | None, owner_id: str | None, given: dict[str, Any], *, by: str, confirm: Confirm
+    ) -> Lock:
+        """Add a lock; a given id is its thing's, and one that was removed may come back.
+
+        ``given``: title, description, time_zone, system_id, protocol_version, virtual.
+        """
+        _check(given)
+        lock_id = lock_id or new_id()
+        async with self._model.change(by, confirm) as work:
+            owner = await people.require_owner(work.connection, owner_id)
+            await places.add_lock(work.connection, lock_id, owner, given)
+            work.lock_added(lock_id)
+        return await self._find(lock_id)
+
+    async def update(self, lock_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Lock:
+        """Change what is given of what ``add`` takes."""
+        _check(given)
+        async with self._model.change(by, confirm) as work:
+            before = await places.find_lock(work.connection, lock_id)
+            if any(getattr(before, name) != value for name, value in given.items()):
+                await places.change_lock(work.connection, lock_id, given)
+                work.lock_changed(lock_id)
+        return await self._find(lock_id)
+
+    async def remove(self, lock_id: str, *, by: str, confirm: Confirm) -> None:
+        """Remove a lock: its memberships end, its grants go, and no user's list of things names it any more."""
+        async with self._model.change(by, confirm) as work:
+            lock = await places.find_lock(work.connection, lock_id)
+            grants = await granted.grants_of_lock(work.connection, lock_id)
+            memberships = await places.open_memberships(work.connection, lock_id=lock_id)
+            # What this lock has not heard of is not due any more: grants of its groups may be settled by that.
+            for membership in memberships:
+                standing = await granted.grants_of_group(work.connection, membership.group_id)
+                await work.watch(grant.id for grant in standing)
+            await places.remove_lock(work.connection, lock_id, work.at)
+            work.removed(lock, [lock_id])
+            for membership in memberships:
+                work.changed(await places.find_membership(work.connection, membership.id), [lock_id])
+            for grant in grants:
+                work.removed(grant, [lock_id])
+            users = await self._users.forget_thing(work.connection, lock_id)
+            work.afterwards(lambda: self._users.told_changed(users))
+
+    async def _find(self, lock_id: str) -> Lock:
+        async with self._model.read() as connection:
+            return await places.find_lock(connection, lock_id)
+
+
+def _check(given: dict[str, Any]) -> None:
+    if "title" in given and not given["title"].strip():
+        raise InvalidValue("title: must not be empty")
+    if "time_zone" in given:
+        check_zone(given["time_zone"])

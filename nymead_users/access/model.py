@@ -1,0 +1,200 @@
+"""What the model of access is made of, as the domain speaks of it.
+
+All ids are uuids as text, in lower case with hyphens. Moments are aware datetimes in UTC, to the millisecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+#: The locks that somebody may know of; None for all.
+Sight = frozenset[str] | None
+
+
+class GrantState(StrEnum):
+    """How far a grant is on its way to the locks that it concerns."""
+
+    PENDING = "pending"  # not all of them have heard of it as it is
+    ACTIVE = "active"
+    REVOKING = "revoking"  # revoked, but not all of them have heard
+    REVOKED = "revoked"
+    FAILED = "failed"  # a lock could not take it when it last tried
+
+
+class Entity(StrEnum):
+    """What a lock hears of."""
+
+    GRANT = "grant"
+    MEMBERSHIP = "membership"
+
+
+class Operation(StrEnum):
+    """What has happened to it."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+class EventKind(StrEnum):
+    """What an entry of the log tells of."""
+
+    DECISION = "decision"
+    CHANGE = "change"
+    SYNC = "sync"
+
+
+class CredentialType(StrEnum):
+    """What a credential is; its value is canonical by this."""
+
+    CODE = "code"  # decimal digits
+    PROXIMITY = "proximity"  # a number of 13 decimal digits
+    PHONE = "phone"  # a number in E.164
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A site: what belongs together."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who walks in. ``number`` counts up within the owner; ``username`` is the linked user's, if there is one."""
+
+    id: str
+    owner_id: str
+    number: int
+    first_name: str
+    last_name: str
+    email: str
+    phone: str
+    username: str | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A door's lock. ``pending``: how much it must still hear of. ``virtual``: it has no bridge."""
+
+    id: str
+    owner_id: str
+    title: str
+    description: str
+    time_zone: str
+    protocol_version: int
+    system_id: str
+    virtual: bool
+    active: bool
+    rcl_serial_no: int
+    rcl_date: datetime | None
+    last_seen_rcl_serial_no: int | None
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LockGroup:
+    """Locks that are granted together."""
+
+    id: str
+    owner_id: str
+    title: str
+    description: str
+    active: bool
+    rcl_serial_no: int
+    rcl_date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A lock's time in a group. It is an effective member from ``join_completed`` to ``leave_completed``."""
+
+    id: str
+    lock_id: str
+    group_id: str
+    join_start: datetime
+    join_completed: datetime | None
+    leave_start: datetime | None
+    leave_completed: datetime | None
+    last_seen_rcl_serial_no: int | None
+    last_seen_rcl_update_date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What somebody shows at a door. The PIN is never in here, only whether there is one."""
+
+    id: str
+    owner_id: str
+    person_id: str | None
+    type: CredentialType
+    value: str
+    has_pin: bool
+    enabled: bool
+    locked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One subject may open one target. ``schedule`` is in the API's form; ``issuer`` is "" for the operator."""
+
+    id: str
+    owner_id: str
+    person_id: str | None
+    credential_id: str | None
+    lock_id: str | None
+    group_id: str | None
+    valid_from: datetime | None
+    valid_before: datetime | None
+    schedule: dict[str, Any] | None
+    enabled: bool
+    remote_allowed: bool
+    revoked: datetime | None
+    issuer: str
+    created: datetime
+    state: GrantState
+
+
+@dataclass(frozen=True, slots=True)
+class SyncItem:
+    """One thing that a lock must hear of; items are heard in the order of their numbers."""
+
+    number: int
+    id: str
+    lock_id: str
+    entity: Entity
+    entity_id: str
+    op: Operation
+    payload: dict[str, Any]
+    created: datetime
+    error: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An entry of the log. ``number`` counts up; ``code`` is IntServ's number of the event, for decisions."""
+
+    number: int
+    id: str
+    time: datetime
+    kind: EventKind
+    lock_id: str | None
+    person_id: str | None
+    credential_id: str | None
+    allowed: bool | None
+    reason: str
+    code: int | None
+    details: dict[str, Any]
+
+
+class Confirmation(NamedTuple):
+    """What a lock says of an item: that it has taken it, or why it could not."""
+
+    item_id: str
+    error: str | None

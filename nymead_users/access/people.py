@@ -1,0 +1,238 @@
+"""Owners, persons and what persons show at doors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from nymead_users.access.errors import Duplicate, InvalidValue, PersonNotFound
+from nymead_users.access.grants import locks_by_grant, subject_changed, withdraw
+from nymead_users.access.model import Credential, CredentialType, Grant, Owner, Person, Sight
+from nymead_users.access.store import granted, people
+from nymead_users.access.unit import Confirm, Model, Work, new_id, now
+from nymead_users.access.values import canonical_credential, canonical_phone, check_pin
+from nymead_users.identity.passwords import Passwords
+from nymead_users.storage.database import Connection
+
+#: Marks what a change leaves as it is, where None is a value of its own.
+KEEP: Any = object()
+
+
+class People:
+    """Verbs on owners, persons and credentials.
+
+    Verbs that change something raise InvalidValue, and what is not found; with the database, StoreError.
+    """
+
+    def __init__(self, model: Model, passwords: Passwords) -> None:
+        self._model = model
+        self._passwords = passwords
+
+    # Owners
+
+    async def owners(self) -> list[Owner]:
+        """All owners by title."""
+        async with self._model.read() as connection:
+            return await people.list_owners(connection)
+
+    async def add_owner(self, title: str, *, by: str, confirm: Confirm) -> Owner:
+        """Add an owner."""
+        if not title.strip():
+            raise InvalidValue("title: must not be empty")
+        owner = Owner(new_id(), title)
+        async with self._model.change(by, confirm) as work:
+            await people.add_owner(work.connection, owner)
+            work.added(owner)
+        return owner
+
+    # Persons
+
+    async def pages(self, owner_id: str | None, sight: Sight) -> AsyncGenerator[list[Person]]:
+        """Persons by number, a page at a time, as they are at one moment. Raises OwnerNotFound."""
+        async with self._model.read() as connection:
+            if owner_id is not None:
+                await people.require_owner(connection, owner_id)
+            async with aclosing(people.person_pages(connection, owner_id, sight)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def add(self, owner_id: str | None, given: dict[str, Any], *, by: str, confirm: Confirm) -> Person:
+        """Add a person: first_name, last_name, email, phone, username, enabled, each where it is given.
+
+        Raises OwnerNotFound, and Duplicate where the user is another person's.
+        """
+        values = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True, **given}
+        values["phone"] = canonical_phone(values["phone"])
+        username = values.pop("username", None)
+        async with self._model.change(by, confirm) as work:
+            owner = await people.require_owner(work.connection, owner_id)
+            values["user_id"] = await _user(work, owner, username, None)
+            person_id = new_id()
+            await people.add_person(work.connection, person_id, owner, values)
+            person = await people.find_person(work.connection, person_id)
+            work.added(person)
+        return person
+
+    async def update(self, person_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Person:
+        """Change what is given; a username of None unlinks the user. Raises PersonNotFound and Duplicate."""
+        values = dict(given)
+        if "phone" in values:
+            values["phone"] = canonical_phone(values["phone"])
+        async with self._model.change(by, confirm) as work:
+            before = await people.find_person(work.connection, person_id)
+            if "username" in values:
+                values["user_id"] = await _user(work, before.owner_id, values.pop("username"), person_id)
+            await people.change_person(work.connection, person_id, values)
+            person = await people.find_person(work.connection, person_id)
+            grants = await granted.every_grant_of_subject(work.connection, person_id=person_id)
+            if person.enabled != before.enabled:
+                await subject_changed(work, grants)
+            if person != before:
+                work.changed(person, await _locks(work, grants))
+        return person
+
+    async def remove(self, person_id: str, *, by: str, confirm: Confirm) -> None:
+        """Remove a person with their credentials and grants, of which locks hear. Raises PersonNotFound."""
+        async with self._model.change(by, confirm) as work:
+            person = await people.find_person(work.connection, person_id)
+            credentials = await people.credentials_of(work.connection, [person_id])
+            grants = await granted.every_grant_of_subject(work.connection, person_id=person_id)
+            locks = await _locks(work, grants)
+            work.removed(person, locks)
+            for credential in credentials:
+                work.removed(credential, locks)
+            await withdraw(work, grants)
+            await people.remove_person(work.connection, person_id)
+
+    # Credentials
+
+    async def credential_pages(
+        self, owner_id: str | None, person_id: str | None, sight: Sight
+    ) -> AsyncGenerator[list[Credential]]:
+        """Credentials, a page at a time, as they are at one moment. Raises OwnerNotFound and PersonNotFound."""
+        async with self._model.read() as connection:
+            if owner_id is not None:
+                await people.require_owner(connection, owner_id)
+            if person_id is not None:
+                await people.find_person(connection, person_id)
+            async with aclosing(people.credential_pages(connection, owner_id, person_id, sight)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def add_credential(
+        self,
+        owner_id: str | None,
+        person_id: str | None,
+        kind: CredentialType,
+        value: str,
+        *,
+        pin: str | None,
+        enabled: bool,
+        by: str,
+        confirm: Confirm,
+    ) -> Credential:
+        """Add a credential, a person's or nobody's. Raises OwnerNotFound, PersonNotFound, Duplicate and Busy."""
+        value = canonical_credential(kind, value)
+        pin_hash = await self._hash(pin)
+        async with self._model.change(by, confirm) as work:
+            owner = await _owner_of(work, owner_id, person_id)
+            credential = Credential(new_id(), owner, person_id, kind, value, pin is not None, enabled, None)
+            await people.add_credential(work.connection, credential, pin_hash)
+            grants = [] if person_id is None else await granted.grants_of_subject(work.connection, person_id=person_id)
+            await subject_changed(work, grants)
+            work.added(credential, await _locks(work, grants))
+        return credential
+
+    async def update_credential(
+        self,
+        credential_id: str,
+        *,
+        enabled: bool | None = None,
+        pin: str | None = KEEP,
+        by: str,
+        confirm: Confirm,
+    ) -> Credential:
+        """Enable or disable a credential, and set its PIN (None clears it); a lock-out is over then.
+
+        Raises CredentialNotFound and Busy.
+        """
+        values: dict[str, Any] = {"wrong_pins": 0, "locked_until": None}
+        if pin is not KEEP:
+            values["pin_hash"] = await self._hash(pin)
+        if enabled is not None:
+            values["enabled"] = enabled
+        async with self._model.change(by, confirm) as work:
+            before = await people.find_credential(work.connection, credential_id)
+            await people.change_credential(work.connection, credential_id, values)
+            credential = await people.find_credential(work.connection, credential_id)
+            grants = await _usable(work, credential)
+            if credential.enabled != before.enabled:
+                await subject_changed(work, grants)
+            if credential != before or pin is not KEEP:
+                work.changed(credential, await _locks(work, grants))
+        return credential
+
+    async def remove_credential(self, credential_id: str, *, by: str, confirm: Confirm) -> None:
+        """Remove a credential with its grants, of which locks hear. Raises CredentialNotFound."""
+        async with self._model.change(by, confirm) as work:
+            credential = await people.find_credential(work.connection, credential_id)
+            own = await granted.every_grant_of_subject(work.connection, credential_id=credential_id)
+            usable = await _usable(work, credential)
+            work.removed(credential, await _locks(work, [*own, *usable]))
+            await withdraw(work, own)
+            await people.remove_credential(work.connection, credential_id)
+            gone = {grant.id for grant in own}
+            await subject_changed(work, [grant for grant in usable if grant.id not in gone])
+
+    async def user_removed(self, connection: Connection, username: str) -> Callable[[], None]:
+        """Unlink a user in the transaction that removes them; what to call once that is stored."""
+        work = Work(connection, now(), "")
+        for person_id in await people.unlink_user(connection, username):
+            person = await people.find_person(connection, person_id)
+            grants = await granted.every_grant_of_subject(connection, person_id=person_id)
+            work.changed(person, await _locks(work, grants))
+        await work.finish()
+        return lambda: self._model.publish(work)
+
+    async def _hash(self, pin: str | None) -> str | None:
+        if pin is None:
+            return None
+        check_pin(pin)
+        return await self._passwords.hash(pin)
+
+
+async def _user(work: Work, owner_id: str, username: str | None, person_id: str | None) -> int | None:
+    """The key of the user to link. Raises InvalidValue and Duplicate."""
+    if username is None:
+        return None
+    user_id = await people.find_user(work.connection, username.lower())
+    if user_id is None:
+        raise InvalidValue("username: there is no user of that name")
+    if await people.taken_user(work.connection, owner_id, user_id, person_id):
+        raise Duplicate("username: the user is another person's already")
+    return user_id
+
+
+async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> str:
+    """The owner of what is to be somebody's. Raises OwnerNotFound and PersonNotFound."""
+    if person_id is None:
+        return await people.require_owner(work.connection, owner_id)
+    person = await people.find_person(work.connection, person_id)
+    if owner_id not in (None, person.owner_id):
+        raise PersonNotFound("the person is another owner's")
+    return person.owner_id
+
+
+async def _usable(work: Work, credential: Credential) -> list[Grant]:
+    """The grants that are not revoked and that a credential can be used by: its own, and its person's."""
+    found = {grant.id: grant for grant in await granted.grants_of_subject(work.connection, credential_id=credential.id)}
+    if credential.person_id is not None:
+        grants = await granted.grants_of_subject(work.connection, person_id=credential.person_id)
+        found |= {grant.id: grant for grant in grants if grant.person_id is not None}
+    return list(found.values())
+
+
+async def _locks(work: Work, grants: list[Grant]) -> set[str]:
+    """The locks that grants reach."""
+    return {lock_id for locks in (await locks_by_grant(work, grants)).values() for lock_id in locks}

@@ -1,0 +1,216 @@
+"""What decisions depend on, read from the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import ColumnElement, Select, or_, select, true, union_all
+
+from nymead_users.access.decision import Facts, Rule, Subject
+from nymead_users.access.model import Credential, Lock
+from nymead_users.access.schedule import Schedule
+from nymead_users.access.store.reach import EFFECTIVE
+from nymead_users.access.store.reading import chunks
+from nymead_users.instants import milliseconds
+from nymead_users.storage.database import Connection
+from nymead_users.storage.tables import credentials, grants, held_grants, locks, memberships, persons
+
+_RULE = (
+    grants.c.id,
+    grants.c.revoked.is_not(None).label("is_revoked"),
+    grants.c.enabled,
+    grants.c.valid_from,
+    grants.c.valid_before,
+    grants.c.schedule,
+    grants.c.remote_allowed,
+    grants.c.person_id,
+    grants.c.credential_id,
+    credentials.c.enabled.label("credential_enabled"),
+    credentials.c.person_id.label("holder_id"),
+)
+_HELD = (
+    held_grants.c.grant_id,
+    held_grants.c.enabled,
+    held_grants.c.valid_from,
+    held_grants.c.valid_before,
+    held_grants.c.schedule,
+    held_grants.c.remote_allowed,
+    held_grants.c.person_id,
+    held_grants.c.credential_id,
+    credentials.c.person_id.label("holder_id"),
+    held_grants.c.lock_id,
+)
+
+
+async def of_credential(connection: Connection, credential: Credential, lock: Lock) -> Facts:
+    """What a credential may do at a lock: by its own grants, and its person's."""
+    desired, held = grants.c.credential_id == credential.id, held_grants.c.credential_id == credential.id
+    person_enabled = True
+    if credential.person_id is not None:
+        desired = or_(desired, grants.c.person_id == credential.person_id)
+        held = or_(held, held_grants.c.person_id == credential.person_id)
+        person_enabled = bool(
+            await connection.scalar(select(persons.c.enabled).where(persons.c.id == credential.person_id))
+        )
+    rules, held_rules = await _rules(connection, desired, held, lock.id)
+    return Facts(
+        zone=ZoneInfo(lock.time_zone),
+        enabled=credential.enabled and person_enabled,
+        locked_until=None if credential.locked_until is None else milliseconds(credential.locked_until),
+        has_pin=credential.has_pin,
+        desired=tuple(rule for _, rule in rules[lock.id]),
+        held=tuple(rule for _, rule in held_rules[lock.id]),
+    )
+
+
+async def of_person(
+    connection: Connection, person_id: str, *, enabled: bool, lock: Lock | None = None
+) -> dict[str, Facts]:
+    """What a person may do, by their own grants and their credentials': at a lock, or at all that they reach."""
+    theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
+    rules, held = await _rules(
+        connection,
+        or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs)),
+        or_(held_grants.c.person_id == person_id, held_grants.c.credential_id.in_(theirs)),
+        None if lock is None else lock.id,
+    )
+    zones = await _zones(connection, rules) if lock is None else {lock.id: lock.time_zone}
+    return {
+        lock_id: Facts(
+            zone=ZoneInfo(zone),
+            enabled=enabled,
+            desired=tuple(rule for _, rule in rules[lock_id]),
+            held=tuple(rule for _, rule in held[lock_id]),
+        )
+        for lock_id, zone in zones.items()
+    }
+
+
+async def at_lock(connection: Connection, lock: Lock) -> dict[Subject, Facts]:
+    """What everybody may do at a lock who has a grant that reaches it."""
+    rules, held = await _rules(connection, true(), true(), lock.id)
+    desired_of: defaultdict[Subject, list[Rule]] = defaultdict(list)
+    held_of: defaultdict[Subject, list[Rule]] = defaultdict(list)
+    for subject, rule in rules[lock.id]:
+        desired_of[subject].append(rule)
+    for subject, rule in held[lock.id]:
+        held_of[subject].append(rule)
+    disabled, loose = await _subjects(connection, desired_of)
+    zone = ZoneInfo(lock.time_zone)
+    return {
+        subject: Facts(
+            zone=zone,
+            enabled=subject.person_id not in disabled,
+            has_pin=loose[subject.credential_id].has_pin if subject.credential_id in loose else False,
+            locked_until=loose[subject.credential_id].locked_until if subject.credential_id in loose else None,
+            desired=tuple(found),
+            held=tuple(held_of[subject]),
+        )
+        for subject, found in desired_of.items()
+    }
+
+
+class _Loose(NamedTuple):
+    """What else matters of a credential that is nobody's."""
+
+    has_pin: bool
+    locked_until: int | None
+
+
+async def _subjects(connection: Connection, subjects: Iterable[Subject]) -> tuple[frozenset[str], dict[str, _Loose]]:
+    """The persons among the subjects who are disabled, and what matters of the credentials."""
+    disabled: set[str] = set()
+    loose: dict[str, _Loose] = {}
+    keys = list(subjects)
+    for part in chunks([key.person_id for key in keys if key.person_id is not None]):
+        disabled.update(
+            await connection.scalars(select(persons.c.id).where(persons.c.id.in_(part), persons.c.enabled.is_(False)))
+        )
+    for part in chunks([key.credential_id for key in keys if key.credential_id is not None]):
+        rows = await connection.execute(
+            select(credentials.c.id, credentials.c.pin_hash.is_not(None), credentials.c.locked_until).where(
+                credentials.c.id.in_(part)
+            )
+        )
+        loose.update({row[0]: _Loose(row[1], _milliseconds(row[2])) for row in rows})
+    return frozenset(disabled), loose
+
+
+_Rules = defaultdict[str, list[tuple[Subject, Rule]]]
+
+
+async def _rules(
+    connection: Connection, desired: ColumnElement[bool], held: ColumnElement[bool], lock_id: str | None
+) -> tuple[_Rules, _Rules]:
+    """The rules of these grants by lock, as they are here and as locks hold them."""
+    here: _Rules = defaultdict(list)
+    for row in await connection.execute(_reaching(desired, lock_id)):
+        (grant_id, revoked, enabled, begins, ends, schedule, remote, person_id, credential_id, shown, holder, at) = row
+        subject = Subject(person_id or holder, None if person_id or holder else credential_id)
+        rule = Rule(
+            grant_id,
+            bool(revoked),
+            bool(enabled and shown is not False),
+            _milliseconds(begins),
+            _milliseconds(ends),
+            _schedule(schedule),
+            remote,
+        )
+        here[at].append((subject, rule))
+    there: _Rules = defaultdict(list)
+    statement = select(*_HELD).join_from(
+        held_grants, credentials, held_grants.c.credential_id == credentials.c.id, isouter=True
+    )
+    statement = statement.where(held).order_by(held_grants.c.grant_id)
+    if lock_id is not None:
+        statement = statement.where(held_grants.c.lock_id == lock_id)
+    for row in await connection.execute(statement):
+        grant_id, enabled, begins, ends, schedule, remote, person_id, credential_id, holder, at = row
+        subject = Subject(person_id or holder, None if person_id or holder else credential_id)
+        rule = Rule(grant_id, False, enabled, _milliseconds(begins), _milliseconds(ends), _schedule(schedule), remote)
+        there[at].append((subject, rule))
+    return here, there
+
+
+def _reaching(which: ColumnElement[bool], lock_id: str | None) -> Select[Any]:
+    """These grants with each lock that they reach."""
+    base = select(*_RULE).join_from(grants, credentials, grants.c.credential_id == credentials.c.id, isouter=True)
+    direct = base.add_columns(grants.c.lock_id.label("at")).where(which)
+    direct = direct.where(grants.c.lock_id.is_not(None) if lock_id is None else grants.c.lock_id == lock_id)
+    by_group = (
+        base.add_columns(memberships.c.lock_id.label("at"))
+        .join(memberships, memberships.c.group_id == grants.c.group_id)
+        .where(which, EFFECTIVE)
+    )
+    if lock_id is not None:
+        by_group = by_group.where(memberships.c.lock_id == lock_id)
+    both = union_all(direct, by_group).subquery()
+    return select(both).order_by(both.c.id)
+
+
+async def _zones(connection: Connection, lock_ids: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in chunks(sorted(lock_ids)):
+        rows = await connection.execute(select(locks.c.id, locks.c.time_zone).where(locks.c.id.in_(part)))
+        found.update({row[0]: row[1] for row in rows})
+    return found
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else milliseconds(at)
+
+
+def _schedule(form: dict[str, Any] | None) -> Schedule | None:
+    return None if form is None else _parsed(orjson.dumps(form))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(form: bytes) -> Schedule:
+    """Many grants have the same schedule, and reading one takes its time."""
+    return Schedule.parse(orjson.loads(form))

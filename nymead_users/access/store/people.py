@@ -1,0 +1,247 @@
+"""Owners, persons and credentials in the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, insert, or_, select, update
+
+from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
+from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
+from nymead_users.access.store.reach import reaching
+from nymead_users.access.store.reading import pages
+from nymead_users.storage.database import Connection
+from nymead_users.storage.tables import credentials, grants, owners, persons, users
+
+_PERSON = (
+    persons.c.owner_id,
+    persons.c.number,
+    persons.c.id,
+    persons.c.first_name,
+    persons.c.last_name,
+    persons.c.email,
+    persons.c.phone,
+    users.c.username,
+    persons.c.enabled,
+)
+_CREDENTIAL = (
+    credentials.c.id,
+    credentials.c.owner_id,
+    credentials.c.person_id,
+    credentials.c.type,
+    credentials.c.value,
+    credentials.c.pin_hash.is_not(None).label("has_pin"),
+    credentials.c.enabled,
+    credentials.c.locked_until,
+)
+
+
+# Owners
+
+
+async def list_owners(connection: Connection) -> list[Owner]:
+    """All owners by title."""
+    rows = await connection.execute(select(owners.c.id, owners.c.title).order_by(owners.c.title, owners.c.id))
+    return [Owner(*row) for row in rows]
+
+
+async def add_owner(connection: Connection, owner: Owner) -> None:
+    """Add an owner."""
+    await connection.execute(insert(owners).values(id=owner.id, title=owner.title, next_number=1))
+
+
+async def require_owner(connection: Connection, owner_id: str | None) -> str:
+    """The owner's id, the only one's where none is given. Raises OwnerNotFound."""
+    if owner_id is None:
+        found = (await connection.scalars(select(owners.c.id).limit(2))).all()
+        if len(found) != 1:
+            raise OwnerNotFound("owner account not found: there are several, so one must be named")
+        return str(found[0])
+    if not await connection.scalar(select(owners.c.id).where(owners.c.id == owner_id)):
+        raise OwnerNotFound
+    return owner_id
+
+
+# Persons
+
+
+def _persons() -> Select[Any]:
+    return select(*_PERSON).join_from(persons, users, persons.c.user_id == users.c.id, isouter=True)
+
+
+async def person_pages(connection: Connection, owner_id: str | None, sight: Sight) -> AsyncGenerator[list[Person]]:
+    """Persons by number; of those who see some locks only, the persons with a grant at one of them."""
+    statement = _persons()
+    if owner_id is not None:
+        statement = statement.where(persons.c.owner_id == owner_id)
+    if sight is not None:
+        own = select(grants.c.person_id).where(grants.c.person_id.is_not(None), reaching(sight))
+        shown = (
+            select(credentials.c.person_id)
+            .join_from(credentials, grants, grants.c.credential_id == credentials.c.id)
+            .where(credentials.c.person_id.is_not(None), reaching(sight))
+        )
+        statement = statement.where(or_(persons.c.id.in_(own), persons.c.id.in_(shown)))
+    async for page in pages(connection, statement, (persons.c.owner_id, persons.c.number), _person):
+        yield page
+
+
+async def find_person(connection: Connection, person_id: str) -> Person:
+    """A person. Raises PersonNotFound."""
+    row = (await connection.execute(_persons().where(persons.c.id == person_id))).first()
+    if row is None:
+        raise PersonNotFound
+    return _person(row)
+
+
+async def add_person(connection: Connection, person_id: str, owner_id: str, values: dict[str, Any]) -> None:
+    """Add a person, who gets the owner's next number."""
+    number = await connection.scalar(
+        update(owners)
+        .where(owners.c.id == owner_id)
+        .values(next_number=owners.c.next_number + 1)
+        .returning(owners.c.next_number - 1)
+    )
+    await connection.execute(insert(persons).values(id=person_id, owner_id=owner_id, number=number, **values))
+
+
+async def change_person(connection: Connection, person_id: str, values: dict[str, Any]) -> None:
+    """Change what is given."""
+    if values:
+        await connection.execute(update(persons).where(persons.c.id == person_id).values(**values))
+
+
+async def remove_person(connection: Connection, person_id: str) -> None:
+    """Remove a person, whose credentials and grants go along."""
+    await connection.execute(delete(persons).where(persons.c.id == person_id))
+
+
+async def find_user(connection: Connection, username: str) -> int | None:
+    """The key of a user."""
+    found: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
+    return found
+
+
+async def taken_user(connection: Connection, owner_id: str, user_id: int, person_id: str | None) -> bool:
+    """Whether a user is another person's."""
+    statement = select(persons.c.id).where(persons.c.owner_id == owner_id, persons.c.user_id == user_id)
+    if person_id is not None:
+        statement = statement.where(persons.c.id != person_id)
+    return await connection.scalar(statement) is not None
+
+
+async def unlink_user(connection: Connection, username: str) -> list[str]:
+    """Unlink a user from the persons who have it; their ids."""
+    user = select(users.c.id).where(users.c.username == username).scalar_subquery()
+    changed = update(persons).where(persons.c.user_id == user).values(user_id=None).returning(persons.c.id)
+    return list(await connection.scalars(changed))
+
+
+# Credentials
+
+
+async def credential_pages(
+    connection: Connection, owner_id: str | None, person_id: str | None, sight: Sight
+) -> AsyncGenerator[list[Credential]]:
+    """Credentials by id; of those who see some locks only, those with a grant at one of them, own or their person's."""
+    statement = select(*_CREDENTIAL)
+    if owner_id is not None:
+        statement = statement.where(credentials.c.owner_id == owner_id)
+    if person_id is not None:
+        statement = statement.where(credentials.c.person_id == person_id)
+    if sight is not None:
+        statement = statement.where(
+            or_(
+                credentials.c.id.in_(select(grants.c.credential_id).where(reaching(sight))),
+                credentials.c.person_id.in_(select(grants.c.person_id).where(reaching(sight))),
+            )
+        )
+    async for page in pages(connection, statement, (credentials.c.id,), _credential):
+        yield page
+
+
+async def find_credential(connection: Connection, credential_id: str) -> Credential:
+    """A credential. Raises CredentialNotFound."""
+    row = (await connection.execute(select(*_CREDENTIAL).where(credentials.c.id == credential_id))).first()
+    if row is None:
+        raise CredentialNotFound
+    return _credential(row)
+
+
+async def credential_of(connection: Connection, owner_id: str, kind: CredentialType, value: str) -> Credential | None:
+    """The credential of that canonical value."""
+    statement = select(*_CREDENTIAL).where(
+        credentials.c.owner_id == owner_id, credentials.c.type == kind.value, credentials.c.value == value
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _credential(row)
+
+
+async def credentials_of(connection: Connection, person_ids: list[str]) -> list[Credential]:
+    """The credentials of these persons."""
+    rows = await connection.execute(
+        select(*_CREDENTIAL).where(credentials.c.person_id.in_(person_ids)).order_by(credentials.c.id)
+    )
+    return [_credential(row) for row in rows]
+
+
+async def pin_hash(connection: Connection, credential_id: str) -> str | None:
+    """The hash of a credential's PIN."""
+    found: str | None = await connection.scalar(select(credentials.c.pin_hash).where(credentials.c.id == credential_id))
+    return found
+
+
+async def add_credential(connection: Connection, credential: Credential, pin_hash: str | None) -> None:
+    """Add a credential. Raises Duplicate."""
+    taken = await credential_of(connection, credential.owner_id, credential.type, credential.value)
+    if taken is not None:
+        raise Duplicate("there is a credential of that type and value")
+    await connection.execute(
+        insert(credentials).values(
+            id=credential.id,
+            owner_id=credential.owner_id,
+            person_id=credential.person_id,
+            type=credential.type.value,
+            value=credential.value,
+            pin_hash=pin_hash,
+            enabled=credential.enabled,
+            wrong_pins=0,
+        )
+    )
+
+
+async def change_credential(connection: Connection, credential_id: str, values: dict[str, Any]) -> None:
+    """Change what is given."""
+    if values:
+        await connection.execute(update(credentials).where(credentials.c.id == credential_id).values(**values))
+
+
+async def remove_credential(connection: Connection, credential_id: str) -> None:
+    """Remove a credential, whose grants go along."""
+    await connection.execute(delete(credentials).where(credentials.c.id == credential_id))
+
+
+async def count_wrong_pin(connection: Connection, credential_id: str, limit: int, locked_until: datetime) -> bool:
+    """Count one more wrong PIN; whether the credential is locked out by it, until then."""
+    count = await connection.scalar(
+        update(credentials)
+        .where(credentials.c.id == credential_id)
+        .values(wrong_pins=credentials.c.wrong_pins + 1)
+        .returning(credentials.c.wrong_pins)
+    )
+    if count is None or count < limit:
+        return False
+    await change_credential(connection, credential_id, {"wrong_pins": 0, "locked_until": locked_until})
+    return True
+
+
+def _person(row: Row[*tuple[Any, ...]]) -> Person:
+    owner_id, number, person_id, *rest = row
+    return Person(person_id, owner_id, number, *rest)
+
+
+def _credential(row: Row[*tuple[Any, ...]]) -> Credential:
+    credential_id, owner_id, person_id, kind, *rest = row
+    return Credential(credential_id, owner_id, person_id, CredentialType(kind), *rest)

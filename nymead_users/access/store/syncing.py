@@ -1,0 +1,149 @@
+"""What locks must still hear of, and what they hold, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, func, insert, select, update
+
+from nymead_users.access.model import Entity, Operation, SyncItem
+from nymead_users.storage.database import Connection
+from nymead_users.storage.tables import held_grants, sync_items
+
+#: How long an item that was heard is remembered, so that hearing of it again does no harm.
+REMEMBERED = timedelta(days=7)
+
+#: Items that a lock gets at a time.
+BATCH = 1000
+
+_ITEM = (
+    sync_items.c.number,
+    sync_items.c.id,
+    sync_items.c.lock_id,
+    sync_items.c.entity,
+    sync_items.c.entity_id,
+    sync_items.c.op,
+    sync_items.c.payload,
+    sync_items.c.created,
+    sync_items.c.error,
+    sync_items.c.attempts,
+)
+
+#: One thing to be heard: the lock, what, its id, what has happened to it, and how the lock must know it.
+Due = tuple[str, Entity, str, Operation, dict[str, Any]]
+
+
+async def add_items(connection: Connection, due: Iterable[Due], at: datetime) -> None:
+    """Add what locks must hear of, in this order."""
+    rows = [
+        {
+            "id": str(uuid4()),
+            "lock_id": lock_id,
+            "entity": entity.value,
+            "entity_id": entity_id,
+            "op": op.value,
+            "payload": payload,
+            "created": at,
+            "attempts": 0,
+        }
+        for lock_id, entity, entity_id, op, payload in due
+    ]
+    if rows:
+        await connection.execute(insert(sync_items), rows)
+
+
+async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:
+    """What a lock must still hear of, in order; at most BATCH at a time."""
+    statement = (
+        select(*_ITEM)
+        .where(sync_items.c.lock_id == lock_id, sync_items.c.confirmed.is_(None))
+        .order_by(sync_items.c.number)
+        .limit(BATCH)
+    )
+    return [_item(row) for row in await connection.execute(statement)]
+
+
+async def find_items(
+    connection: Connection, lock_id: str, item_ids: Sequence[str]
+) -> tuple[list[SyncItem], frozenset[str]]:
+    """Those of a lock's items that are still to be heard, in order, and the ids of those heard already."""
+    rows = await connection.execute(
+        select(*_ITEM, sync_items.c.confirmed)
+        .where(sync_items.c.lock_id == lock_id, sync_items.c.id.in_(item_ids))
+        .order_by(sync_items.c.number)
+    )
+    waiting: list[SyncItem] = []
+    heard: set[str] = set()
+    for *row, confirmed in rows:
+        if confirmed is None:
+            waiting.append(_item(row))
+        else:
+            heard.add(row[1])
+    return waiting, frozenset(heard)
+
+
+async def earlier(connection: Connection, item: SyncItem, taken: Iterable[str]) -> bool:
+    """Whether the lock must hear of something else about the same entity first; ``taken`` is heard with the item."""
+    return bool(
+        await connection.scalar(
+            select(func.count())
+            .select_from(sync_items)
+            .where(
+                sync_items.c.lock_id == item.lock_id,
+                sync_items.c.entity_id == item.entity_id,
+                sync_items.c.confirmed.is_(None),
+                sync_items.c.number < item.number,
+                sync_items.c.id.not_in(list(taken)),
+            )
+        )
+    )
+
+
+async def confirm(connection: Connection, item: SyncItem, at: datetime) -> None:
+    """A lock has heard of an item."""
+    await connection.execute(
+        update(sync_items).where(sync_items.c.number == item.number).values(confirmed=at, error=None)
+    )
+
+
+async def fail(connection: Connection, item: SyncItem, error: str) -> None:
+    """A lock could not take an item; it stays due."""
+    await connection.execute(
+        update(sync_items)
+        .where(sync_items.c.number == item.number)
+        .values(error=error, attempts=sync_items.c.attempts + 1)
+    )
+
+
+async def forget(connection: Connection, lock_id: str, at: datetime) -> None:
+    """Forget what a lock has heard of long ago."""
+    await connection.execute(
+        delete(sync_items).where(sync_items.c.lock_id == lock_id, sync_items.c.confirmed < at - REMEMBERED)
+    )
+
+
+# What locks hold
+
+
+async def hold(connection: Connection, lock_id: str, grant_id: str, values: dict[str, Any] | None) -> None:
+    """A lock holds a grant as it is described, or none of that id any more."""
+    await connection.execute(
+        delete(held_grants).where(held_grants.c.lock_id == lock_id, held_grants.c.grant_id == grant_id)
+    )
+    if values is not None:
+        await connection.execute(insert(held_grants).values(lock_id=lock_id, grant_id=grant_id, **values))
+
+
+async def drop_group(connection: Connection, lock_id: str, group_id: str) -> None:
+    """A lock holds nothing of a group any more."""
+    await connection.execute(
+        delete(held_grants).where(held_grants.c.lock_id == lock_id, held_grants.c.group_id == group_id)
+    )
+
+
+def _item(row: Sequence[Any]) -> SyncItem:
+    number, item_id, lock_id, entity, entity_id, op, *rest = row
+    return SyncItem(number, item_id, lock_id, Entity(entity), entity_id, Operation(op), *rest)

@@ -1,0 +1,144 @@
+"""Lock synchronisation: what each lock must still hear of, and that it has heard.
+
+A bridge takes what is due and says what came of it. It may die at any moment and do both again: what was confirmed
+stays confirmed, what was not is due again, and each lock hears of one thing's changes in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from nymead_users.access.errors import InvalidValue, NotVisible, SyncItemNotFound
+from nymead_users.access.model import Confirmation, Entity, EventKind, Lock, Operation, Sight, SyncItem
+from nymead_users.access.store import granted, places, syncing
+from nymead_users.access.unit import Confirm, Model, Work
+
+#: The longest reason that a lock may give.
+MAX_ERROR = 255
+
+
+class Synchronisation:
+    """Verbs of bridges. They raise NotVisible, LockNotFound, SyncItemNotFound and InvalidValue; and StoreError."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    async def pending(self, lock_id: str, sight: Sight) -> list[SyncItem]:
+        """What a lock must still hear of, in order; some at a time."""
+        _see(lock_id, sight)
+        async with self._model.read() as connection:
+            await places.find_lock(connection, lock_id)
+            return await syncing.pending(connection, lock_id)
+
+    async def confirm(
+        self, lock_id: str, confirmations: Sequence[Confirmation], sight: Sight, *, by: str, confirm: Confirm
+    ) -> None:
+        """A lock has heard of these items, or could not take them: those with an error stay due.
+
+        The order in which they are given is of no meaning. An item cannot be confirmed before an earlier one about
+        the same thing; confirming one again changes nothing.
+        """
+        _see(lock_id, sight)
+        results = {confirmation.item_id: confirmation for confirmation in confirmations}
+        if len(results) != len(confirmations):
+            raise InvalidValue("items: an item is named twice")
+        async with self._model.change(by, confirm) as work:
+            lock = await places.find_lock(work.connection, lock_id)
+            waiting, heard = await syncing.find_items(work.connection, lock_id, list(results))
+            for item_id in results:
+                if item_id not in heard and not any(item.id == item_id for item in waiting):
+                    raise SyncItemNotFound(f"items: {item_id} is not an item of this lock")
+            if waiting:
+                await _heard(work, lock, waiting, results)
+
+    async def synchronise(self, lock_id: str, sight: Sight, *, by: str, confirm: Confirm) -> None:
+        """A virtual lock hears of all that is due."""
+        _see(lock_id, sight)
+        async with self._model.change(by, confirm) as work:
+            lock = await places.find_lock(work.connection, lock_id)
+            if not lock.virtual:
+                raise InvalidValue("lockId: the lock is not virtual; its bridge synchronises it")
+            while waiting := await syncing.pending(work.connection, lock_id):
+                results = {item.id: Confirmation(item.id, None) for item in waiting}
+                await _heard(work, lock, waiting, results)
+
+
+def _see(lock_id: str, sight: Sight) -> None:
+    if sight is not None and lock_id not in sight:
+        raise NotVisible
+
+
+async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:
+    """Take down what a lock says of items, which are in order."""
+    taken = [item.id for item in items if results[item.id].error is None]
+    await work.watch(item.entity_id for item in items if item.entity is Entity.GRANT)
+    for item in items:
+        error = results[item.id].error
+        about = {"lock_id": lock.id, "person_id": item.payload.get("personId")}
+        details: dict[str, Any] = {"entity": item.entity.value, "id": item.entity_id, "op": item.op.value}
+        if error is not None:
+            await syncing.fail(work.connection, item, error[:MAX_ERROR])
+            work.log(EventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
+            continue
+        if await syncing.earlier(work.connection, item, taken):
+            raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")
+        await syncing.confirm(work.connection, item, work.at)
+        await _take(work, item)
+        work.log(EventKind.SYNC, "synced", details, **about)
+    if taken:
+        await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
+    work.lock_changed(lock.id)
+    await syncing.forget(work.connection, lock.id, work.at)
+
+
+async def _take(work: Work, item: SyncItem) -> None:
+    """What it means that a lock has heard of an item."""
+    connection = work.connection
+    if item.entity is Entity.GRANT:
+        values = None if item.op is Operation.REMOVE else _held(item.payload)
+        await syncing.hold(connection, item.lock_id, item.entity_id, values)
+        await _see_revocations(work, item)
+        return
+    membership = await places.find_membership(connection, item.entity_id)
+    if item.op is Operation.ADD:
+        group = await places.find_group(connection, membership.group_id, removed=True)
+        seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}
+        await places.change_membership(connection, membership.id, {"join_completed": work.at, **seen})
+    else:
+        await places.change_membership(connection, membership.id, {"leave_completed": work.at})
+        grants = await granted.grants_of_group(connection, membership.group_id)
+        await work.watch(grant.id for grant in grants)
+        await syncing.drop_group(connection, item.lock_id, membership.group_id)
+    work.membership_changed(membership.id)
+
+
+async def _see_revocations(work: Work, item: SyncItem) -> None:
+    """A member that has heard of a revocation in its group has seen the group's list up to there."""
+    if item.op is not Operation.REMOVE:
+        return
+    for membership in await places.open_memberships(work.connection, lock_id=item.lock_id):
+        group = await places.find_group(work.connection, membership.group_id, removed=True)
+        if membership.last_seen_rcl_serial_no != group.rcl_serial_no and membership.join_completed is not None:
+            seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}
+            await places.change_membership(work.connection, membership.id, seen)
+            work.membership_changed(membership.id)
+
+
+def _held(payload: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a held grant in an item's payload."""
+    return {
+        "person_id": payload.get("personId"),
+        "credential_id": payload.get("credentialId"),
+        "group_id": payload.get("lockGroupId"),
+        "valid_from": _moment(payload.get("validFrom")),
+        "valid_before": _moment(payload.get("validBefore")),
+        "schedule": payload.get("schedule"),
+        "enabled": payload["enabled"],
+        "remote_allowed": payload["remoteAllowed"],
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

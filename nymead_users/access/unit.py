@@ -1,0 +1,220 @@
+"""The unit of work: a transaction on the model of access, what it changes, and who hears of it once it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from nymead_users.access.changes import Added, Change, Changed, Decided, Removed, SyncDue, Thing
+from nymead_users.access.errors import Duplicate
+from nymead_users.access.model import Credential, EventKind, Grant, Lock, LockGroup, LogEntry, Membership, Person
+from nymead_users.access.store import granted, log, places, reach, syncing
+from nymead_users.access.store.syncing import Due
+from nymead_users.events import EventBus
+from nymead_users.storage.database import Connection, Database
+from nymead_users.storage.errors import IntegrityViolation
+
+#: Raises if the caller may not make a change any more.
+Confirm = Callable[[], None]
+
+
+def now() -> datetime:
+    """The present moment, to the millisecond."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def new_id() -> str:
+    """An id that nothing has."""
+    return str(uuid4())
+
+
+class Model:
+    """The model of access in the store. ``generation`` changes whenever anything in it does."""
+
+    def __init__(self, database: Database, events: EventBus) -> None:
+        self._database = database
+        self._events = events
+        self.generation = 0
+
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection that reads. Raises StoreError."""
+        return self._database.read()
+
+    @asynccontextmanager
+    async def change(self, by: str, confirm: Confirm) -> AsyncIterator[Work]:
+        """A unit of work on behalf of a user ("" for the operator): all of it is stored, or nothing.
+
+        ``confirm`` is called when it is this change's turn to write. What changed is published once it is stored.
+        Raises StoreError, and Duplicate where a constraint refuses what no check has found.
+        """
+        try:
+            async with self._database.write() as connection:
+                confirm()
+                work = Work(connection, now(), by)
+                yield work
+                await work.finish()
+        except IntegrityViolation as violation:
+            raise Duplicate(str(violation)) from violation
+        self.publish(work)
+
+    def publish(self, work: Work) -> None:
+        """Tell of what was stored."""
+        self.generation += 1
+        for change in work.changes:
+            self._events.publish(change)
+        for callback in work.callbacks:
+            callback()
+
+
+class Work:
+    """One unit of work. ``at`` is its moment and ``by`` whose it is."""
+
+    def __init__(self, connection: Connection, at: datetime, by: str) -> None:
+        self.connection = connection
+        self.at = at
+        self.by = by
+        #: What has happened, in order; complete after ``finish``.
+        self.changes: list[Change] = []
+        self._entries: list[dict[str, Any]] = []
+        #: Grants and locks to be read at the end, when all that they show is settled.
+        self._grants: dict[str, type[Added | Changed]] = {}
+        self._locks: dict[str, type[Added | Changed]] = {}
+        self._groups: dict[str, type[Added | Changed]] = {}
+        self._memberships: dict[str, None] = {}
+        #: Grants that only look different if their state is another one at the end.
+        self._watched: dict[str, str] = {}
+        self._due: dict[str, None] = {}
+        #: What is to be done once all is stored.
+        self.callbacks: list[Callable[[], None]] = []
+
+    def added(self, thing: Thing, locks: Iterable[str] = ()) -> None:
+        """Something was made, which concerns these locks."""
+        self.changes.append(Added(thing, frozenset(locks)))
+
+    def changed(self, thing: Thing, locks: Iterable[str] = ()) -> None:
+        """Something is different."""
+        self.changes.append(Changed(thing, frozenset(locks)))
+
+    def removed(self, thing: Thing, locks: Iterable[str] = ()) -> None:
+        """Something is gone."""
+        self.changes.append(Removed(thing, frozenset(locks)))
+
+    def grant_added(self, grant_id: str) -> None:
+        """A grant was made; it is told as it is at the end."""
+        self._grants[grant_id] = Added
+
+    def grant_changed(self, grant_id: str) -> None:
+        """A grant is different; it is told as it is at the end."""
+        self._grants.setdefault(grant_id, Changed)
+
+    def lock_added(self, lock_id: str) -> None:
+        """A lock was made; it is told as it is at the end."""
+        self._locks[lock_id] = Added
+
+    def lock_changed(self, lock_id: str) -> None:
+        """A lock is different; it is told as it is at the end."""
+        self._locks.setdefault(lock_id, Changed)
+
+    def group_added(self, group_id: str) -> None:
+        """A group was made; it is told as it is at the end."""
+        self._groups[group_id] = Added
+
+    def group_changed(self, group_id: str) -> None:
+        """A group is different; it is told as it is at the end, unless it is gone by then."""
+        self._groups.setdefault(group_id, Changed)
+
+    def group_removed(self, group: LockGroup, locks: Iterable[str]) -> None:
+        """A group is gone."""
+        self._groups.pop(group.id, None)
+        self.removed(group, locks)
+
+    def membership_changed(self, membership_id: str) -> None:
+        """A membership is different; it is told as it is at the end."""
+        self._memberships[membership_id] = None
+
+    def afterwards(self, callback: Callable[[], None]) -> None:
+        """Call back once all is stored and told."""
+        self.callbacks.append(callback)
+
+    async def watch(self, grant_ids: Iterable[str]) -> None:
+        """What follows may give these grants another state, of which is told then."""
+        missing = [grant_id for grant_id in grant_ids if grant_id not in self._watched]
+        self._watched |= await granted.states(self.connection, missing)
+
+    async def tell(self, due: Iterable[Due]) -> None:
+        """Have locks hear of something."""
+        listed = list(due)
+        await syncing.add_items(self.connection, listed, self.at)
+        self._due |= dict.fromkeys(item[0] for item in listed)
+
+    def log(self, kind: EventKind, reason: str, details: dict[str, Any], **about: Any) -> None:
+        """Add an entry to the log."""
+        self._entries.append(self._entry(kind, reason, details, **about))
+
+    async def decided(self, reason: str, details: dict[str, Any], **about: Any) -> LogEntry:
+        """Log a decision, and tell of it."""
+        entry = await log.write_one(self.connection, self._entry(EventKind.DECISION, reason, details, **about))
+        self.changes.append(Decided(entry))
+        return entry
+
+    async def finish(self) -> None:
+        """Settle what is told, and log it."""
+        grants = await granted.find_grants(self.connection, [*self._grants, *self._watched])
+        by_group = await reach.locks_of_groups(self.connection, [grant.group_id for grant in grants if grant.group_id])
+        for grant in grants:
+            kind = self._grants.get(grant.id)
+            if kind is None and grant.state != self._watched.get(grant.id):
+                kind = Changed
+            if kind is not None:
+                locks = [grant.lock_id] if grant.lock_id else by_group.get(grant.group_id or "", [])
+                self.changes.append(kind(grant, frozenset(locks)))
+        for lock_id, kind in self._locks.items():
+            self.changes.append(kind(await places.find_lock(self.connection, lock_id), frozenset({lock_id})))
+        for membership_id in self._memberships:
+            membership = await places.find_membership(self.connection, membership_id)
+            self.changes.append(Changed(membership, frozenset({membership.lock_id})))
+        members = await reach.locks_of_groups(self.connection, self._groups)
+        for group_id, kind in self._groups.items():
+            group = await places.find_group(self.connection, group_id, removed=True)
+            self.changes.append(kind(group, frozenset(members.get(group_id, []))))
+        for change in self.changes:
+            if isinstance(change, Added | Changed | Removed):
+                self._log_change(change)
+        await log.write(self.connection, self._entries)
+        self.changes += map(SyncDue, self._due)
+
+    def _log_change(self, change: Added | Changed | Removed) -> None:
+        thing = change.thing
+        self.log(
+            EventKind.CHANGE,
+            f"{type(thing).__name__[0].lower()}{type(thing).__name__[1:]}{type(change).__name__}",
+            {"id": thing.id},
+            lock_id=_lock_of(thing),
+            person_id=thing.id if isinstance(thing, Person) else getattr(thing, "person_id", None),
+            credential_id=thing.id if isinstance(thing, Credential) else getattr(thing, "credential_id", None),
+        )
+
+    def _entry(self, kind: EventKind, reason: str, details: dict[str, Any], **about: Any) -> dict[str, Any]:
+        entry = {
+            "id": new_id(),
+            "time": self.at,
+            "kind": kind.value,
+            "lock_id": None,
+            "person_id": None,
+            "credential_id": None,
+            "allowed": None,
+            "reason": reason,
+            "code": None,
+            "details": {**details, "by": self.by},
+        }
+        return {**entry, **about}
+
+
+def _lock_of(thing: Thing) -> str | None:
+    if isinstance(thing, Lock):
+        return thing.id
+    return thing.lock_id if isinstance(thing, Grant | Membership) else None

@@ -1,0 +1,51 @@
+"""Values that the namespaces about access share: moments, and words of an enumeration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+
+def _moment(value: Any) -> datetime:
+    """A moment as clients send it: ISO 8601 with an offset or Z."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            at = datetime.fromisoformat(value)
+            if at.tzinfo is not None:
+                at = at.astimezone(UTC)
+                if 1970 <= at.year <= 9000:
+                    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError("Expected a time in ISO 8601 with its offset, such as 2026-01-31T08:00:00Z")
+
+
+#: A moment, sent in UTC to the millisecond.
+Time = Annotated[datetime, BeforeValidator(_moment)]
+
+
+def shown_time(at: datetime) -> str:
+    """A moment as it is sent."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def shown_time_or_none(at: datetime | None) -> str | None:
+    """The same where there may be none."""
+    return None if at is None else shown_time(at)
+
+
+def word_of(enum: type[StrEnum]) -> BeforeValidator:
+    """Takes one of an enumeration's words."""
+
+    def read(value: Any) -> StrEnum:
+        try:
+            return enum(value)
+        except ValueError:
+            raise ValueError(f"Expected one of {', '.join(enum)}") from None
+
+    return BeforeValidator(read)
