@@ -89,7 +89,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         work.log(EventKind.SYNC, "synced", details, **about)
     if taken:
         await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
-    work.lock_changed(lock.id)
+        work.lock_changed(lock.id)
     await syncing.forget(work.connection, lock.id, work.at)
 
 
@@ -98,6 +98,8 @@ async def _take(work: Work, item: SyncItem) -> None:
     connection = work.connection
     if item.entity is Entity.GRANT:
         values = None if item.op is Operation.REMOVE else _held(item.payload)
+        if values is not None and not await _concerns(work, item.lock_id, values["group_id"]):
+            values = None
         await syncing.hold(connection, item.lock_id, item.entity_id, values)
         await _see_revocations(work, item)
         return
@@ -112,6 +114,14 @@ async def _take(work: Work, item: SyncItem) -> None:
         await work.watch(grant.id for grant in grants)
         await syncing.drop_group(connection, item.lock_id, membership.group_id)
     work.membership_changed(membership.id)
+
+
+async def _concerns(work: Work, lock_id: str, group_id: str | None) -> bool:
+    """Whether a grant concerns a lock: one for a group that the lock has left meanwhile does not any more."""
+    if group_id is None:
+        return True
+    memberships = await places.open_memberships(work.connection, lock_id=lock_id)
+    return any(membership.group_id == group_id for membership in memberships)
 
 
 async def _see_revocations(work: Work, item: SyncItem) -> None:

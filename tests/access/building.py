@@ -162,9 +162,11 @@ class Building:
             None, None if person is None else person.id, kind, value, pin=pin, enabled=enabled, **BY
         )
 
-    async def lock(self, title: str = "Door", lock_id: str | None = None, **given: Any) -> Lock:
+    async def lock(
+        self, title: str = "Door", lock_id: str | None = None, *, owner_id: str | None = None, **given: Any
+    ) -> Lock:
         defaults = {"description": "", "time_zone": "UTC", "system_id": "", "protocol_version": 1, "virtual": True}
-        return await self.locks.add(lock_id, None, {"title": title, **defaults, **given}, **BY)
+        return await self.locks.add(lock_id, owner_id, {"title": title, **defaults, **given}, **BY)
 
     async def group(self, title: str = "Doors") -> LockGroup:
         return await self.groups.create(self.owner, title, "", **BY)
