@@ -100,14 +100,14 @@ class Decisions:
             raise NotVisible
         known = await self._learn(asked)
         moment = at or now()
-        shown = _without_pin(known)
+        judged = Pin.NOT_SET
         if pin is not None:
-            shown = await self._judge_pin(known, milliseconds(moment), remote, pin)
+            present = _locked_out_now(known.facts, milliseconds(moment), milliseconds(now()))
+            judged = await self._judge_pin(known, present, milliseconds(moment), remote, pin)
         async with self._model.change(by, confirm) as work:
             # Everything may have changed while the PIN was looked at.
             fresh = await _read(work.connection, asked)
-            if fresh.pin_hash != known.pin_hash:
-                shown = Pin.WRONG if shown is Pin.RIGHT else shown
+            shown = _held_against(pin, known, fresh, judged)
             present = _locked_out_now(fresh.facts, milliseconds(moment), milliseconds(work.at))
             decision = decide(present, milliseconds(moment), remote=remote, pin=shown)
             if fresh.credential is not None:
@@ -191,13 +191,13 @@ class Decisions:
         return known
 
     async def _with_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Decision:
-        return decide(known.facts, at, remote=remote, pin=await self._judge_pin(known, at, remote, pin))
+        return decide(known.facts, at, remote=remote, pin=await self._judge_pin(known, known.facts, at, remote, pin))
 
-    async def _judge_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Pin:
+    async def _judge_pin(self, known: _Known, what: Facts, at: int, remote: bool, pin: str) -> Pin:
         """What a given PIN is; it is only looked at where nothing else stands in the way."""
         if known.pin_hash is None:
             return Pin.NOT_SET
-        if not decide(known.facts, at, remote=remote, pin=Pin.RIGHT).allowed:
+        if not decide(what, at, remote=remote, pin=Pin.RIGHT).allowed:
             return Pin.WRONG
         return Pin.RIGHT if await self._passwords.verify(pin, known.pin_hash) else Pin.WRONG
 
@@ -239,8 +239,17 @@ def _without_pin(known: _Known) -> Pin:
     return Pin.NOT_SET if known.facts.has_pin else Pin.NOT_NEEDED
 
 
+def _held_against(pin: str | None, known: _Known, fresh: _Known, judged: Pin) -> Pin:
+    """What an attempt says of the PIN that is set now, ``judged`` by the one that was known before."""
+    if pin is None:
+        return _without_pin(fresh)
+    if fresh.pin_hash is None:
+        return Pin.NOT_SET
+    return judged if fresh.pin_hash == known.pin_hash else Pin.WRONG
+
+
 def _locked_out_now(what: Facts, at: int, present: int) -> Facts:
     """A lock-out is over when it is over here, whatever moment a lock reports."""
     if what.locked_until is None:
         return what
-    return replace(what, locked_until=at + 1 if present < what.locked_until else None)
+    return replace(what, locked_until=max(at + 1, what.locked_until) if present < what.locked_until else None)
