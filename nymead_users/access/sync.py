@@ -72,7 +72,6 @@ def _see(lock_id: str, sight: Sight) -> None:
 
 async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:
     """Take down what a lock says of items, which are in order."""
-    taken = [item.id for item in items if results[item.id].error is None]
     await work.watch(item.entity_id for item in items if item.entity is Entity.GRANT)
     for item in items:
         error = results[item.id].error
@@ -82,12 +81,12 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
             await syncing.fail(work.connection, item, error[:MAX_ERROR])
             work.log(EventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
             continue
-        if await syncing.earlier(work.connection, item, taken):
+        if await syncing.earlier(work.connection, item):
             raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)
         work.log(EventKind.SYNC, "synced", details, **about)
-    if taken:
+    if any(results[item.id].error is None for item in items):
         work.lock_changed(lock.id)
         if not await syncing.revocations_due(work.connection, lock.id):
             await _see_revocations(work, lock)

@@ -110,8 +110,8 @@ async def find_items(
     return waiting, frozenset(heard)
 
 
-async def earlier(connection: Connection, item: SyncItem, taken: Iterable[str]) -> bool:
-    """Whether the lock must hear of something else about the same entity first; ``taken`` is heard with the item."""
+async def earlier(connection: Connection, item: SyncItem) -> bool:
+    """Whether the lock must hear of something else about the same entity first."""
     return bool(
         await connection.scalar(
             select(func.count())
@@ -121,7 +121,6 @@ async def earlier(connection: Connection, item: SyncItem, taken: Iterable[str]) 
                 sync_items.c.entity_id == item.entity_id,
                 sync_items.c.confirmed.is_(None),
                 sync_items.c.number < item.number,
-                sync_items.c.id.not_in(list(taken)),
             )
         )
     )
