@@ -22,6 +22,7 @@ test: $(VENV)/.dev ## Install into .venv and run all tests.
 soak: $(VENV)/.dev ## Long tests under load and by chance (ARGS="--minutes 30" for longer).
 	LOAD=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/security
 	FUZZ=500 $(BIN)/python -m pytest -n auto --dist worksteal --timeout 1800 tests/fuzz
+	FUZZ=200 $(BIN)/python -m pytest -n auto --dist worksteal --timeout 1800 tests/access
 	$(BIN)/python scripts/soak.py $(ARGS)
 
 check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the site.
