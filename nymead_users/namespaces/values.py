@@ -1,12 +1,29 @@
-"""Values that the namespaces about access share: moments, and words of an enumeration."""
+"""Values that the namespaces about access share: ids, moments, and words of an enumeration."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
+
+from nymead_users.namespaces.types import read_uuid
+from nymead_users.rpc.types import UuidText
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+
+def _id(value: Any) -> str:
+    """A uuid as the domain of access has it; most come so already."""
+    if isinstance(value, str) and _CANONICAL.fullmatch(value):
+        return value
+    return str(read_uuid(value))
+
+
+#: A uuid as text, taken with and without braces, sent without.
+Id = Annotated[str, BeforeValidator(_id), UuidText, WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 def _moment(value: Any) -> datetime:

@@ -21,7 +21,7 @@ from benchmark.load import (
     percentile,
 )
 from benchmark.measuring import Bench, Case, Contenders, Goal, Sample
-from benchmark.servers import PASSWORD, TOKEN, Processes, resident
+from benchmark.servers import PASSWORD, TOKEN, Processes, door, person, resident
 from nymead_users.client import Client
 from nymead_users.config import Argon2
 
@@ -32,6 +32,9 @@ OURS = "nymead-users"
 
 #: The connections of the cases with many, and the requests that each keeps under way.
 CONNECTIONS, WINDOW = 16, 32
+
+#: The different questions of the case about decisions.
+PAIRS = 1000
 
 
 def _message(dialect: str, method: str, params: object = None) -> bytes:
@@ -371,6 +374,51 @@ async def users_others(bench: Bench) -> Contenders:
     return {OURS: longest(server), "serialising alone": longest(baseline)}
 
 
+# Access
+
+
+@case(
+    "evaluate",
+    f"Evaluate of {PAIRS:,} persons at locks, with 1,000 locks, 10,000 persons and 100,000 grants in the store,"
+    " beside GetUserInfo",
+    "calls/s",
+    Goal("ratio", at_least=0.5),
+)
+async def evaluate(bench: Bench) -> Contenders:
+    """May somebody open a door: as many different questions as a busy house asks, again and again."""
+    server = await _greeted(bench, await bench.doors())
+    pairs = [{"lockId": door(number % 1000), "personId": person(number)} for number in range(bench.many(PAIRS))]
+    questions = [_message("nymea", "Access.Evaluate", pair) for pair in pairs]
+
+    async def ours() -> float:
+        async with _round(server, questions) as load:
+            return await load.rate(bench.seconds) * len(questions)
+
+    return {OURS: ours, f"{OURS}, GetUserInfo": _calls(bench, server, GET_USER_INFO)}
+
+
+@case(
+    "who",
+    "GetWhoHasAccess of one lock in that store, one at a time, the slowest of 99 in 100",
+    "ms",
+    Goal("value", at_most=50),
+)
+async def who(bench: Bench) -> Contenders:
+    """Everybody who may open a door, each decided."""
+    server = await _greeted(bench, await bench.doors())
+    question = _message("nymea", "Access.GetWhoHasAccess", {"lockId": door(500)})
+    p99 = _p99(bench, server, question, b'"granted"')
+    alone = _p99(bench, server, GET_USER_INFO, OWN_NAME)
+
+    async def ours() -> float:
+        return await p99() / 1000
+
+    async def user_info() -> float:
+        return await alone() / 1000
+
+    return {OURS: ours, f"{OURS}, GetUserInfo": user_info}
+
+
 @case(
     "start",
     "start to first reply with 100,000 users and 300,000 tokens in the store, beside that with one user",
@@ -419,8 +467,8 @@ async def _text(target: Target, request: bytes) -> str:
 
 
 @asynccontextmanager
-async def _load(target: Target, request: bytes, **options: int) -> AsyncIterator[Load]:
-    load = await Load.open(target, request, right=OWN_NAME, **options)
+async def _load(target: Target, request: bytes, *, right: bytes = OWN_NAME, **options: int) -> AsyncIterator[Load]:
+    load = await Load.open(target, request, right=right, **options)
     try:
         yield load
     finally:
@@ -439,11 +487,24 @@ def _calls(
     return sample
 
 
-def _p99(bench: Bench, target: Target) -> Sample:
+@asynccontextmanager
+async def _round(target: Target, requests: list[bytes]) -> AsyncIterator[Load]:
+    """Connections that ask all of these questions in turn, as one request; each must be answered as the first time."""
+    connection = await Connection.open(target)
+    replies = [await connection.ask(request) for request in requests]
+    connection.close()
+    load = await Load.of_rounds(target, requests, replies, connections=CONNECTIONS)
+    try:
+        yield load
+    finally:
+        load.close()
+
+
+def _p99(bench: Bench, target: Target, request: bytes = GET_USER_INFO, right: bytes = OWN_NAME) -> Sample:
     """The time in microseconds that 99 of 100 calls do not exceed, one at a time."""
 
     async def sample() -> float:
-        async with _load(target, GET_USER_INFO) as load:
+        async with _load(target, request, right=right) as load:
             return percentile(await load.latencies(bench.seconds), 0.99) * 1e6
 
     return sample

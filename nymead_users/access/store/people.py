@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
@@ -35,6 +36,13 @@ _CREDENTIAL = (
     credentials.c.pin_hash.is_not(None).label("has_pin"),
     credentials.c.enabled,
     credentials.c.locked_until,
+)
+
+# Made once, since every decision about a credential wants it.
+_SHOWN = select(*_CREDENTIAL).where(
+    credentials.c.owner_id == bindparam("owner_id"),
+    credentials.c.type == bindparam("type"),
+    credentials.c.value == bindparam("value"),
 )
 
 
@@ -67,6 +75,11 @@ async def require_owner(connection: Connection, owner_id: str | None) -> str:
 # Persons
 
 
+@cache
+def _one_person() -> Select[Any]:
+    return _persons().where(persons.c.id == bindparam("person_id"))
+
+
 def _persons() -> Select[Any]:
     return select(*_PERSON).join_from(persons, users, persons.c.user_id == users.c.id, isouter=True)
 
@@ -90,7 +103,7 @@ async def person_pages(connection: Connection, owner_id: str | None, sight: Sigh
 
 async def find_person(connection: Connection, person_id: str) -> Person:
     """A person. Raises PersonNotFound."""
-    row = (await connection.execute(_persons().where(persons.c.id == person_id))).first()
+    row = (await connection.execute(_one_person(), {"person_id": person_id})).first()
     if row is None:
         raise PersonNotFound
     return _person(row)
@@ -172,10 +185,8 @@ async def find_credential(connection: Connection, credential_id: str) -> Credent
 
 async def credential_of(connection: Connection, owner_id: str, kind: CredentialType, value: str) -> Credential | None:
     """The credential of that canonical value."""
-    statement = select(*_CREDENTIAL).where(
-        credentials.c.owner_id == owner_id, credentials.c.type == kind.value, credentials.c.value == value
-    )
-    row = (await connection.execute(statement)).first()
+    names = {"owner_id": owner_id, "type": kind.value, "value": value}
+    row = (await connection.execute(_SHOWN, names)).first()
     return None if row is None else _credential(row)
 
 
