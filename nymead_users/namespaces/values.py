@@ -47,8 +47,8 @@ Time = Annotated[datetime, BeforeValidator(_moment)]
 
 
 def shown_time(at: datetime) -> str:
-    """A moment as it is sent."""
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+    """A moment in UTC as it is sent."""
+    return f"{at.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
 def shown_time_or_none(at: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -93,6 +94,18 @@ async def tcp_10k(bench: Bench) -> Contenders:
     return await _tcp(bench, await bench.store(users=bench.many(10_000)))
 
 
+@case(
+    "tcp-100k",
+    "the same, with 100,000 users and 300,000 tokens in the store, beside one user",
+    "calls/s",
+    Goal("ratio", at_least=0.9),
+)
+async def tcp_100k(bench: Bench) -> Contenders:
+    """Nor with many more, and their tokens."""
+    full, one_user = await _greeted(bench, await _full(bench)), await _greeted(bench, await bench.store(users=1))
+    return {OURS: _calls(bench, full, GET_USER_INFO), f"{OURS}, one user": _calls(bench, one_user, GET_USER_INFO)}
+
+
 async def _tcp(bench: Bench, store: Path) -> Contenders:
     server = await _greeted(bench, store)
     reply = await _text(server, GET_USER_INFO)
@@ -158,8 +171,23 @@ async def one(bench: Bench) -> Contenders:
 )
 async def fan_out(bench: Bench) -> Contenders:
     """One connection changes a user without pause; all others hear of it."""
+    return await _fan_out(bench, await bench.store(users=1))
+
+
+@case(
+    "fan-out-100k",
+    "the same, with 100,000 users and 300,000 tokens in the store",
+    "notifications/s",
+    Goal("ratio", at_least=0.4),
+)
+async def fan_out_100k(bench: Bench) -> Contenders:
+    """A change and its notifications must not cost more in a large store."""
+    return await _fan_out(bench, await _full(bench))
+
+
+async def _fan_out(bench: Bench, store: Path) -> Contenders:
     count = bench.many(200)
-    server = await _greeted(bench, await bench.store(users=1))
+    server = await _greeted(bench, store)
     reply = await _text(server, SET_USER_INFO)
     watcher = await Connection.open(server.opened_by(HELLO, SUBSCRIBE))
     changer = await Connection.open(server)
@@ -245,7 +273,8 @@ async def idle(bench: Bench) -> Contenders:
     """Connections that do nothing must cost nothing."""
     few = await _greeted(bench, await bench.store(users=1))
     many = await _greeted(bench, await bench.store(users=2))
-    count = bench.many(5000)
+    # The servers and this process may have as many files open each; some are for other things.
+    count = min(bench.many(5000), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
     await _stay(bench, few, 10)
     await _stay(bench, many, count)
     return {f"{OURS}, {count:,} idle": _p99(bench, many), f"{OURS}, 10 idle": _p99(bench, few)}
@@ -263,9 +292,24 @@ async def _stay(bench: Bench, target: Target, count: int) -> None:
 @case("logins", "logins", "logins/s", Goal("ratio", at_least=0.9))
 async def logins(bench: Bench) -> Contenders:
     """The cost of Argon2 and nothing else: as many clients as fill the workers, beside as many threads that hash."""
+    return await _logins(bench, await bench.store(users=CONNECTIONS))
+
+
+@case(
+    "logins-100k",
+    "the same, with 100,000 users and 300,000 tokens in the store",
+    "logins/s",
+    Goal("ratio", at_least=0.9),
+)
+async def logins_100k(bench: Bench) -> Contenders:
+    """Whoever logs in must not notice how many others there are."""
+    return await _logins(bench, await _full(bench))
+
+
+async def _logins(bench: Bench, store: Path) -> Contenders:
     cost = Argon2().model_dump(exclude={"queue"})
     workers = cost.pop("workers")
-    server = await bench.processes.server(await bench.store(users=CONNECTIONS))
+    server = await bench.processes.server(store)
     seconds = 3 * bench.seconds
 
     async def ours() -> float:
@@ -350,7 +394,7 @@ async def users(bench: Bench) -> Contenders:
     "users-others",
     "the longest that another's call waits during calls of GetUsers of 10,000 users, one of them changed each time",
     "ms",
-    Goal("value", at_most=50),
+    Goal("worst", at_most=50),
 )
 async def users_others(bench: Bench) -> Contenders:
     """A long list must not hold up the others."""
@@ -441,11 +485,16 @@ async def start(bench: Bench) -> Contenders:
 
         return sample
 
-    full = await bench.store(users=bench.many(100_000), tokens=bench.many(300_000))
+    full = await _full(bench)
     return {OURS: first_reply(full), f"{OURS}, one user": first_reply(await bench.store(users=1))}
 
 
 # What the cases share
+
+
+async def _full(bench: Bench) -> Path:
+    """A store that is as large as one is ever thought to be."""
+    return await bench.store(users=bench.many(100_000), tokens=bench.many(300_000))
 
 
 async def _greeted(bench: Bench, store: Path, transport: Transport = "tcp") -> Target:
