@@ -13,6 +13,7 @@ from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_validity, read_schedule
+from nymead_users.instants import as_text
 
 
 class Grants:
@@ -222,8 +223,8 @@ def _payload(
         "personId": grant.person_id,
         "credentialId": grant.credential_id,
         "lockGroupId": grant.group_id,
-        "validFrom": None if grant.valid_from is None else grant.valid_from.isoformat(),
-        "validBefore": None if grant.valid_before is None else grant.valid_before.isoformat(),
+        "validFrom": None if grant.valid_from is None else as_text(grant.valid_from),
+        "validBefore": None if grant.valid_before is None else as_text(grant.valid_before),
         "schedule": grant.schedule,
     }
     return {

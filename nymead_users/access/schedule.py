@@ -46,7 +46,6 @@ _NOTHING = timedelta(0)
 _DAY = timedelta(days=1)
 _DAY_MINUTES = 24 * 60
 _WEEK = timedelta(days=7)
-_WEEK_MINUTES = 7 * _DAY_MINUTES
 
 #: What is asked before and after is answered as for these: what is computed around them must stay within datetime.
 _EARLIEST = datetime(1900, 1, 1)  # noqa: DTZ001 - UTC, as all moments in here
@@ -281,7 +280,7 @@ class _Weekly:
     """Windows as (weekdays, begin, end) in minutes from midnight, the end at most a day after the begin."""
 
     windows: tuple[tuple[tuple[int, ...], int, int], ...]
-    #: Begins and ends from Monday's midnight, none touching another, the last perhaps reaching into the next week.
+    #: Begins and ends from Monday's midnight, none touching another of the week; the last may reach into the next one.
     spans: tuple[tuple[timedelta, timedelta], ...] = field(compare=False)
     longest: timedelta = field(compare=False)
     always: bool = field(compare=False)
@@ -301,8 +300,6 @@ class _Weekly:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], end))
             else:
                 merged.append((begin, end))
-        while len(merged) > 1 and merged[0][0] + _WEEK_MINUTES <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], merged.pop(0)[1] + _WEEK_MINUTES))
         spans = tuple((timedelta(minutes=begin), timedelta(minutes=end)) for begin, end in merged)
         longest = max(end - begin for begin, end in spans)
         return cls(tuple(windows), spans, longest, longest >= _WEEK)

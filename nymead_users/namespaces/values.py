@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from nymead_users.instants import as_text
 from nymead_users.namespaces.types import read_uuid
 from nymead_users.rpc.types import UuidText
 
@@ -46,14 +47,9 @@ def _moment(value: Any) -> datetime:
 Time = Annotated[datetime, BeforeValidator(_moment)]
 
 
-def shown_time(at: datetime) -> str:
-    """A moment in UTC as it is sent."""
-    return f"{at.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
-
-
-def shown_time_or_none(at: datetime | None) -> str | None:
-    """The same where there may be none."""
-    return None if at is None else shown_time(at)
+def shown_time(at: datetime | None) -> str | None:
+    """A moment as it is sent, where there is one."""
+    return None if at is None else as_text(at)
 
 
 def word_of(enum: type[StrEnum]) -> BeforeValidator:

@@ -26,7 +26,7 @@ from nymead_users.access.model import (
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
 from nymead_users.namespaces.types import Text, Uint
-from nymead_users.namespaces.values import Id, Time, shown_time, shown_time_or_none, word_of
+from nymead_users.namespaces.values import Id, Time, shown_time, word_of
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 #: The greatest whole number that the store takes everywhere.
@@ -725,7 +725,7 @@ def lock_info(lock: Lock) -> dict[str, Any]:
             "systemId": lock.system_id,
             "virtual": lock.virtual,
             "rclSerialNo": lock.rcl_serial_no,
-            "rclDate": shown_time_or_none(lock.rcl_date),
+            "rclDate": shown_time(lock.rcl_date),
             "lastSeenRclSerialNo": lock.last_seen_rcl_serial_no,
             "pendingSyncCount": lock.pending,
         }
@@ -743,7 +743,7 @@ def credential_info(credential: Credential) -> dict[str, Any]:
             "value": credential.value,
             "hasPin": credential.has_pin,
             "enabled": credential.enabled,
-            "lockedUntil": shown_time_or_none(credential.locked_until),
+            "lockedUntil": shown_time(credential.locked_until),
         }
     )
 
@@ -758,15 +758,15 @@ def grant_info(grant: Grant) -> dict[str, Any]:
             "credentialId": grant.credential_id,
             "lockId": grant.lock_id,
             "lockGroupId": grant.group_id,
-            "validFrom": shown_time_or_none(grant.valid_from),
-            "validBefore": shown_time_or_none(grant.valid_before),
+            "validFrom": shown_time(grant.valid_from),
+            "validBefore": shown_time(grant.valid_before),
             "schedule": grant.schedule,
             "enabled": grant.enabled,
             "remoteAllowed": grant.remote_allowed,
             "state": grant.state,
             "issuer": grant.issuer,
             "created": shown_time(grant.created),
-            "revoked": shown_time_or_none(grant.revoked),
+            "revoked": shown_time(grant.revoked),
         }
     )
 

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from nymead_users.access.groups import States
 from nymead_users.access.model import Grant, GrantState, Lock, LockGroup, Membership, Person
 from nymead_users.namespaces.types import Text, Uint
-from nymead_users.namespaces.values import Id, Time, shown_time_or_none
+from nymead_users.namespaces.values import Id, Time, shown_time
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 
@@ -318,7 +318,7 @@ def group_info(group: LockGroup) -> dict[str, Any]:
     return {
         "active": group.active,
         "rclSerialNo": group.rcl_serial_no,
-        "rclDate": shown_time_or_none(group.rcl_date),
+        "rclDate": shown_time(group.rcl_date),
         "targetType": "Group",
         "id": group.id,
         "physicalLockId": _physical_id(b"\x0c\x00", group.id),
@@ -332,7 +332,7 @@ def bound_lock_info(lock: Lock) -> dict[str, Any]:
     return {
         "active": lock.active,
         "rclSerialNo": lock.rcl_serial_no,
-        "rclDate": shown_time_or_none(lock.rcl_date),
+        "rclDate": shown_time(lock.rcl_date),
         "targetType": "Lock",
         "id": lock.id,
         "physicalLockId": _physical_id(b"\x04\x00", lock.id),
@@ -364,14 +364,14 @@ def membership_info(
         "boundLock": None if lock is None else bound_lock_info(lock),
         "lockGroup": None if group is None else group_info(group),
         "lastSeenRclSerialNo": membership.last_seen_rcl_serial_no,
-        "lastSeenRclUpdateDate": shown_time_or_none(membership.last_seen_rcl_update_date),
+        "lastSeenRclUpdateDate": shown_time(membership.last_seen_rcl_update_date),
         "id": membership.id,
         "lockGroupId": membership.group_id,
         "boundLockId": membership.lock_id,
-        "joinStartDate": shown_time_or_none(membership.join_start),
-        "joinCompletedDate": shown_time_or_none(membership.join_completed),
-        "leaveStartDate": shown_time_or_none(membership.leave_start),
-        "leaveCompletedDate": shown_time_or_none(membership.leave_completed),
+        "joinStartDate": shown_time(membership.join_start),
+        "joinCompletedDate": shown_time(membership.join_completed),
+        "leaveStartDate": shown_time(membership.leave_start),
+        "leaveCompletedDate": shown_time(membership.leave_completed),
     }
 
 
@@ -386,8 +386,8 @@ def group_grant_info(grant: Grant, group: LockGroup, person: Person | None) -> d
         "id": grant.id,
         "boundLockId": group.id,
         "contactId": grant.person_id,
-        "validFrom": shown_time_or_none(grant.valid_from),
-        "validBefore": shown_time_or_none(grant.valid_before),
+        "validFrom": shown_time(grant.valid_from),
+        "validBefore": shown_time(grant.valid_before),
         "timeRestrictionIcal": schedule.get("ical"),
         "state": "Revoked" if grant.state in (GrantState.REVOKED, GrantState.REVOKING) else "Ok",
         "active": grant.revoked is None,
