@@ -60,6 +60,9 @@ _NEAR = timedelta(days=8)
 #: How much more than HORIZON is computed where nothing changes in _NEAR, so that it need not be done each time.
 _SLACK = timedelta(days=30)
 
+#: For how many zones is remembered what was computed.
+_MAX_MEMOS = 8
+
 _UTC = ZoneInfo("UTC")
 
 _SHORT = reprlib.Repr()
@@ -97,17 +100,15 @@ class _Pattern(Protocol):
         """The API's form."""
 
 
-@dataclass(slots=True)
-class _Memo:
-    """What was computed last: edges are right from ``begin`` until before ``end``.
+class _Memo(NamedTuple):
+    """What was computed last for a zone: edges are right from ``begin`` until before ``end``.
 
     All are in UTC without saying so, as wherever it is not said otherwise: that is several times as fast.
     """
 
-    zone: ZoneInfo | None = None
-    begin: datetime = _LATEST
-    end: datetime = _EARLIEST
-    edges: list[datetime] = field(default_factory=list)
+    begin: datetime
+    end: datetime
+    edges: list[datetime]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -118,7 +119,7 @@ class Schedule:
     """
 
     _pattern: _Pattern
-    _memo: _Memo = field(default_factory=_Memo, compare=False)
+    _memos: dict[ZoneInfo, _Memo] = field(default_factory=dict, compare=False)
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Schedule:
@@ -230,13 +231,13 @@ class Schedule:
 
     def _near(self, at: datetime, reach: datetime, zone: ZoneInfo) -> _Memo:
         """Edges that are right at ``at`` and until ``reach``."""
-        memo = self._memo
         zone = self._pattern.zone or zone
-        if memo.zone is not zone or not memo.begin <= at < memo.end or memo.end < reach:
-            begin = datetime.combine(at, time.min)
-            end = max(reach, at + _NEAR)
-            memo.edges = self._edges(begin, end, zone)
-            memo.zone, memo.begin, memo.end = zone, begin, end
+        memo = self._memos.get(zone)
+        if memo is None or not memo.begin <= at < memo.end or memo.end < reach:
+            begin, end = datetime.combine(at, time.min), max(reach, at + _NEAR)
+            if len(self._memos) >= _MAX_MEMOS:
+                self._memos.clear()
+            memo = self._memos[zone] = _Memo(begin, end, self._edges(begin, end, zone))
         return memo
 
     def _edges(self, begin: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
@@ -507,13 +508,11 @@ class _Rule:
         if self.freq in (DAILY, WEEKLY):
             step = self.interval * (_DAY if self.freq == DAILY else _WEEK)
             return first + (after - first) // step * step
-        # In months since the year 0; a year begins with its January.
-        unit = 12 if self.freq == YEARLY else 1
-        origin = (first.year * 12 + first.month - 1) // unit * unit
-        skipped = (after.year * 12 + after.month - 1 - origin) // (unit * self.interval) * (unit * self.interval)
-        if skipped == 0:
+        each = self.interval * (12 if self.freq == YEARLY else 1)
+        months = ((after.year - first.year) * 12 + after.month - first.month) // each * each
+        if months == 0:
             return first
-        year, month = divmod(origin + skipped, 12)
+        year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
         return first.replace(year=year, month=month + 1, day=1)
 
     def _rrule(self, first: datetime, interval: int) -> rrule:
