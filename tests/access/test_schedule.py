@@ -16,7 +16,8 @@ from dateutil import rrule
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from nymead_users.access.schedule import HORIZON, MAX_ICAL_BYTES, WEEKDAYS, InvalidSchedule, Schedule
+from nymead_users.access.calendars import MAX_ICAL_BYTES
+from nymead_users.access.schedule import HORIZON, WEEKDAYS, InvalidSchedule, Schedule
 
 VIENNA = ZoneInfo("Europe/Vienna")
 NEW_YORK = ZoneInfo("America/New_York")
