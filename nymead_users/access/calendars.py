@@ -19,7 +19,7 @@ from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule, weekday, weekd
 from icalendar.parser import Contentline
 from icalendar.prop import vDate, vDatetime, vDuration
 
-from nymead_users.access.schedule import DAY, NOTHING, WEEK, InvalidSchedule, in_utc, shown
+from nymead_users.access.windows import DAY, NOTHING, WEEK, InvalidSchedule, in_utc, shown
 
 #: The longest calendar, in bytes of UTF-8.
 MAX_ICAL_BYTES = 16 * 1024

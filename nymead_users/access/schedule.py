@@ -17,6 +17,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from nymead_users.access.windows import DAY, WEEK, in_utc, shown
+from nymead_users.access.windows import InvalidSchedule as InvalidSchedule  # noqa: PLC0414 - part of what schedules raise
+
 #: How far next_change looks and windows reaches.
 HORIZON = timedelta(days=400)
 
@@ -25,10 +28,7 @@ MAX_WINDOWS = 50
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-NOTHING = timedelta(0)
-DAY = timedelta(days=1)
 _DAY_MINUTES = 24 * 60
-WEEK = timedelta(days=7)
 
 #: What is asked before and after is answered as for these: what is computed around them must stay within datetime.
 _EARLIEST = datetime(1900, 1, 1)  # noqa: DTZ001 - UTC, as all moments in here
@@ -47,10 +47,6 @@ _SHORT = reprlib.Repr()
 _SHORT.maxlist = 1
 
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
-
-
-class InvalidSchedule(ValueError):
-    """What is no schedule; the text names the place and the reason."""
 
 
 class _Pattern(Protocol):
@@ -249,11 +245,6 @@ def _within_reach(at: datetime) -> datetime:
     return moment - offset if _EARLIEST < moment < _LATEST else min(max(moment, _EARLIEST), _LATEST)
 
 
-def in_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    """A local time in UTC, without saying so."""
-    return local - (zone.utcoffset(local) or NOTHING)
-
-
 # Weekly windows.
 
 
@@ -389,12 +380,3 @@ def _whole(value: Any, place: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise InvalidSchedule(f"{place}: {shown(value)} is no whole number from 0 to {most}")
     return value
-
-
-def shown(value: Any) -> str:
-    """A value for people: short, and printable whatever it is."""
-    if isinstance(value, str):
-        value = f'"{value}"' if len(value) <= 40 else f'"{value[:40]}…"'
-    else:
-        value = reprlib.repr(value)
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
