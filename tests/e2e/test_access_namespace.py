@@ -162,6 +162,33 @@ async def test_what_a_lock_cannot_be(desk: Desk) -> None:
     assert len(await desk.get("Access.GetLocks")) == 1
 
 
+async def test_a_lock_that_is_removed_takes_its_grants_along(home: Server, desk: Desk) -> None:
+    """With a lock go its grants, its place in groups and in users' lists; its id may come back with nothing of that."""
+    place = await premises(desk)
+    await home.add_user("carol", "ControlThings", allowedThingIds=[place.back, place.front])
+    direct = await desk.add("Access.AddGrant", personId=place.bob, lockId=place.front)
+    await desk.listen()
+    await desk.done("Access.RemoveLock", lockId=place.front)
+    told = {(item.name, *[v if isinstance(v, str) else v["id"] for v in item.params.values()]) for item in desk.news()}
+    assert told == {
+        ("Access.LockRemoved", place.front),
+        ("Access.GrantRemoved", direct),
+        ("LockGroups.MembershipChanged", place.member),
+    }
+    users = (await desk.ask("Users.GetUsers"))["users"]
+    assert [user["allowedThingIds"] for user in users if user["username"] == "carol"] == [[place.back]]
+    assert [lock["id"] for lock in await desk.get("Access.GetLocks")] == [place.back]
+    for method in ("RemoveLock", "GetPendingSync", "SyncLock", "GetWhoHasAccess"):
+        assert await desk.error(f"Access.{method}", lockId=place.front) == "LockNotFound"
+    assert {grant["id"] for grant in await desk.get("Access.GetGrants")} == {place.grant, place.other_grant}
+    # The group's grant is as settled as it can be.
+    assert {grant["state"] for grant in await desk.get("Access.GetGrants")} == {"active"}
+    await desk.done("Access.AddLock", title="Again", lockId=place.front)
+    decision = await desk.get("Access.Evaluate", personId=place.ann, lockId=place.front)
+    assert (decision["reason"], decision["desired"], decision["onLock"]) == ("notAuthorized", False, False)
+    assert await desk.get("Access.GetPendingSync", lockId=place.front) == []
+
+
 # Persons
 
 
