@@ -685,6 +685,23 @@ async def test_the_last_of_too_many_wrong_pins_locks_out(desk: Desk) -> None:
     assert await report("4321") == "granted"
 
 
+async def test_a_late_report_is_judged_by_its_own_time_but_for_lock_outs(start_server: StartServer) -> None:
+    """A late report is decided about as of then, but whether a key is locked out goes by the server's clock."""
+    server = await start_server(access={"pin_attempts": 1, "pin_lockout": 0.001})
+    await server.set_up()
+    desk = await administrator(server)
+    place = await premises(desk)
+    await desk.done("Access.UpdateCredential", credentialId=place.key, pin="1234")
+    attempt: dict[str, Any] = {"credential": {"type": "proximity", "value": "1"}, "lockId": place.front}
+    assert (await desk.done("Access.ReportAccess", **attempt, pin="0000"))["decision"]["reason"] == "wrongPin"
+    (shown,) = await desk.get("Access.GetCredentials", personId=place.ann)
+    while datetime.now(UTC) <= datetime.fromisoformat(shown["lockedUntil"]):
+        await desk.heard()
+    late = await desk.done("Access.ReportAccess", **attempt, pin="1234", time="2026-01-01T00:00:00+01:00")
+    assert late["decision"]["reason"] == "granted"
+    assert late["event"]["time"] == "2025-12-31T23:00:00.000Z"
+
+
 async def test_lists_say_the_same_as_evaluate(desk: Desk) -> None:
     """GetWhoHasAccess and GetAccessOf tell of everybody and everything reached what Evaluate tells."""
     place = await premises(desk)
