@@ -474,6 +474,40 @@ async def test_a_grant_begins_before_it_ends(desk: Desk) -> None:
     ] == "2026-03-04T12:00:00.000Z"
 
 
+async def test_bad_schedules_are_refused_by_place_and_reason(desk: Desk) -> None:
+    """What cannot be read as a schedule is named with its place and the reason."""
+    place = await premises(desk)
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({}, "schedule: exactly one of weekly and ical is wanted"),
+        ({**OFFICE_HOURS, "ical": FRIDAYS}, "schedule: exactly one of weekly and ical is wanted"),
+        ({"weekly": []}, "schedule: weekly: 1 to"),
+        ({"weekly": [{"weekdays": [], "from": "08:00", "until": "17:00"}]}, "schedule: weekly[0].weekdays: a list of"),
+        (
+            {"weekly": [{"weekdays": ["mon"], "from": "8", "until": "17:00"}]},
+            'schedule: weekly[0].from: "8" is no time',
+        ),
+        (
+            {"weekly": [{"weekdays": ["mon"], "from": "08:00", "until": "08:00"}]},
+            "schedule: weekly[0]: 08:00 until 08:00 is nothing",
+        ),
+        ({"ical": ""}, "schedule: ical: "),
+        ({"ical": FRIDAYS.replace("FREQ=WEEKLY;", "")}, "schedule: ical: RRULE: FREQ is missing"),
+        ({"ical": FRIDAYS.replace("WEEKLY", "SECONDLY")}, 'schedule: ical: RRULE: FREQ: "SECONDLY" is none of'),
+        ({"ical": FRIDAYS.replace("BYDAY=FR", "BYDAY=MO")}, "schedule: ical: RRULE: DTSTART is not one of its own"),
+        ({"ical": FRIDAYS.replace("BYDAY=FR", "BYNOON=1")}, 'schedule: ical: RRULE: "BYNOON" is not allowed'),
+    ]
+    for schedule, start in bad:
+        for method, params in (
+            ("AddGrant", {"personId": place.ann, "lockId": place.front}),
+            ("UpdateGrant", {"grantId": place.grant}),
+        ):
+            outcome, text = await desk.refused(f"Access.{method}", schedule=schedule, **params)
+            assert outcome == "InvalidSchedule", schedule
+            assert text is not None
+            assert text.startswith(start), text
+    assert len(await desk.get("Access.GetGrants")) == 2
+
+
 async def test_schedules_hold_in_the_locks_time(desk: Desk) -> None:
     """Office hours and a calendar let in by the lock's own clock, on both sides of the change to summer time."""
     lock = await desk.add("Access.AddLock", title="Office", timeZone="Europe/Vienna")
