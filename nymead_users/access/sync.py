@@ -89,7 +89,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         work.log(EventKind.SYNC, "synced", details, **about)
     if taken:
         await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
-    work.lock_changed(lock.id)
+        work.lock_changed(lock.id)
     await syncing.forget(work.connection, lock.id, work.at)
 
 

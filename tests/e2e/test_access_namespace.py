@@ -1101,3 +1101,55 @@ async def test_params_go_by_position(home: Server, transport: Transport) -> None
 
 
 # Notifications
+
+
+async def test_every_change_is_told_once_and_before_the_reply(home: Server, desk: Desk) -> None:
+    """What a call changes is told once, to the caller before the reply; what changes nothing is not told."""
+    listener = await administrator(home)
+    await listener.listen()
+    await desk.listen()
+
+    async def told(method: str, *names: str, **params: Any) -> dict[str, Any]:
+        result = await desk.done(f"Access.{method}", **params)
+        assert [notification.name for notification in desk.news()] == [f"Access.{name}" for name in names], method
+        return result
+
+    await told("AddOwner", "OwnerAdded", title="Works")
+    owner = (await desk.get("Access.GetOwners"))[0]["id"]
+    await told("AddLock", "LockAdded", title="Door", lockId=THING, ownerId=owner)
+    await told("UpdateLock", "LockChanged", lockId=THING, title="Front door")
+    await told("UpdateLock", lockId=THING, title="Front door")
+    person = (await told("AddPerson", "PersonAdded", ownerId=owner))["person"]["id"]
+    await told("UpdatePerson", "PersonChanged", personId=person, firstName="Ann")
+    await told("UpdatePerson", personId=person, firstName="Ann")
+    made = await told("AddCredential", "CredentialAdded", type="code", value="1234", personId=person)
+    key = made["credential"]["id"]
+    await told("UpdateCredential", "CredentialChanged", credentialId=key, enabled=False)
+    await told("UpdateCredential", credentialId=key, enabled=False)
+    await told("UpdateCredential", "CredentialChanged", credentialId=key, pin="1234", enabled=True)
+    grant = (await told("AddGrant", "GrantAdded", "SyncPending", personId=person, lockId=THING))["grant"]["id"]
+    await told("UpdateGrant", "GrantChanged", "SyncPending", grantId=grant, remoteAllowed=False)
+    await told("UpdateGrant", grantId=grant, remoteAllowed=False)
+    (first, second) = await desk.get("Access.GetPendingSync", lockId=THING)
+    # A lock that could not take something looks as before; only the grant's state is another one.
+    failed = [{"id": first["id"], "error": "full"}]
+    await told("ConfirmSync", "GrantChanged", lockId=THING, items=failed)
+    await told("ConfirmSync", lockId=THING, items=failed)
+    done = [{"id": first["id"]}, {"id": second["id"]}]
+    await told("ConfirmSync", "GrantChanged", "LockChanged", lockId=THING, items=done)
+    await told("ConfirmSync", lockId=THING, items=done)
+    await told("Evaluate", personId=person, lockId=THING)
+    await told("ReportAccess", "AccessDecided", personId=person, lockId=THING)
+    await told("UpdatePerson", "PersonChanged", "GrantChanged", "SyncPending", personId=person, enabled=False)
+    await told("SyncLock", "GrantChanged", "LockChanged", lockId=THING)
+    await told("SyncLock", lockId=THING)
+    await told("RevokeGrant", "GrantChanged", "LockChanged", "SyncPending", grantId=grant)
+    await told("RevokeGrant", grantId=grant)
+    await told("SyncLock", "GrantChanged", "LockChanged", lockId=THING)
+    await told("RemoveCredential", "CredentialRemoved", credentialId=key)
+    await told("RemovePerson", "PersonRemoved", "GrantRemoved", personId=person)
+    await told("RemoveLock", "LockRemoved", lockId=THING)
+    await listener.heard()
+    assert [(item.name, item.params) for item in listener.told] == [(item.name, item.params) for item in desk.told]
+    assert desk.told[3].params == {"person": desk.told[3].params["person"]}
+    assert desk.told[-1].params == {"lockId": THING}
