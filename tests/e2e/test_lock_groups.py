@@ -377,6 +377,45 @@ async def test_a_grant_through_a_group_is_the_same_everywhere(groups: Groups) ->
         assert (grant["contactId"], same["personId"], same["state"]) == (place.ann, place.ann, "active")
 
 
+async def test_what_is_granted_while_a_lock_leaves_is_not_held_when_it_has_left(groups: Groups) -> None:
+    """A lock that hears in one go that it is out of a group and of the group's last grants holds none of them."""
+    desk = groups.desk
+    place = await premises(desk)
+    await groups.done("RemoveMembership", lockGroupId=place.group, id=place.member)
+    late = await desk.add("Access.AddGrant", personId=place.bob, lockGroupId=place.group)
+    await desk.done("Access.UpdateGrant", grantId=place.grant, remoteAllowed=False)
+    await desk.done("Access.SyncLock", lockId=place.front)
+    for person in (place.ann, place.bob):
+        decision = await desk.get("Access.Evaluate", personId=person, lockId=place.front)
+        assert (decision["reason"], decision["desired"], decision["onLock"]) == ("notAuthorized", False, False)
+    states = {grant["id"]: grant["state"] for grant in await desk.get("Access.GetGrants")}
+    assert (states[place.grant], states[late]) == ("active", "active")
+
+
+async def test_what_a_lock_has_not_heard_of_is_settled_when_it_has_left(groups: Groups) -> None:
+    """Of a group's grants that a lock could not take nothing is due any more once it has heard that it is out."""
+    desk = groups.desk
+    place = await premises(desk)
+    late = await desk.add("Access.AddGrant", personId=place.bob, lockGroupId=place.group)
+    await groups.done("RemoveMembership", lockGroupId=place.group, id=place.member)
+    stuck, leaving = await desk.get("Access.GetPendingSync", lockId=place.front)
+    assert (stuck["entityId"], leaving["entityId"]) == (late, place.member)
+    await desk.listen()
+    items = [{"id": stuck["id"], "error": "memory full"}, {"id": leaving["id"]}]
+    await desk.done("Access.ConfirmSync", lockId=place.front, items=items)
+    assert sorted(item.name for item in desk.news()) == [
+        "Access.GrantChanged",
+        "Access.LockChanged",
+        "LockGroups.MembershipChanged",
+    ]
+    assert await desk.get("Access.GetPendingSync", lockId=place.front) == []
+    assert {grant["state"] for grant in await desk.get("Access.GetGrants")} == {"active"}
+    # A bridge that confirms it after all does no harm.
+    await desk.done("Access.ConfirmSync", lockId=place.front, items=[{"id": stuck["id"]}])
+    decision = await desk.get("Access.Evaluate", personId=place.bob, lockId=place.front)
+    assert (decision["reason"], decision["onLock"]) == ("notAuthorized", False)
+
+
 # Queries
 
 
