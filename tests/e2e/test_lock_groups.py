@@ -416,6 +416,17 @@ async def test_what_a_lock_has_not_heard_of_is_settled_when_it_has_left(groups: 
     assert (decision["reason"], decision["onLock"]) == ("notAuthorized", False)
 
 
+async def test_a_revocation_that_a_removed_lock_has_not_heard_of_is_settled(groups: Groups) -> None:
+    """With the last lock that has not heard of a revocation gone, the grant is revoked, and that is told."""
+    desk = groups.desk
+    place = await premises(desk)
+    assert (await desk.get("Access.RevokeGrant", grantId=place.grant))["state"] == "revoking"
+    await desk.listen()
+    await desk.done("Access.RemoveLock", lockId=place.front)
+    (changed,) = [item.params["grant"] for item in desk.news() if item.name == "Access.GrantChanged"]
+    assert (changed["id"], changed["state"]) == (place.grant, "revoked")
+
+
 # Queries
 
 
