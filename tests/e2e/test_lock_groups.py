@@ -456,6 +456,36 @@ async def test_groups_are_queried(groups: Groups) -> None:
     assert pages == await groups.titles()
 
 
+async def test_memberships_and_grants_are_queried(groups: Groups) -> None:
+    """Memberships and a group's grants are queried by the fields that they have."""
+    desk = groups.desk
+    place = await premises(desk)
+    await groups.join(place.group, place.back)
+    bounded = await desk.add(
+        "Access.AddGrant", personId=place.bob, lockGroupId=place.group, validBefore="2027-01-01T00:00:00Z"
+    )
+
+    async def members(**query: Any) -> list[str]:
+        return [item["boundLockId"] for item in await groups.get("GetMemberships", lockGroupId=place.group, **query)]
+
+    async def grants(**query: Any) -> list[str]:
+        return [item["id"] for item in await groups.get("GetLockGroupGrants", id=place.group, **query)]
+
+    assert await members(filter="joinCompletedDate eq null") == [place.back]
+    assert await members(filter="joinCompletedDate ge joinStartDate") == [place.front]
+    assert await members(orderBy="joinStartDate desc") == [place.back, place.front]
+    assert await members(filter=f"boundLockId eq '{place.front}'", top=5) == [place.front]
+    assert await members(filter="joinStartDate lt 2020-01-01T00:00:00Z") == []
+    assert await grants(filter="validBefore eq null") == [place.grant]
+    assert await grants(filter="validBefore gt 2026-12-31T23:00:00-00:30") == [bounded]
+    assert await grants(filter=f"contactId eq {place.bob} and active") == [bounded]
+    assert await grants(orderBy="validBefore desc") == [bounded, place.grant]
+    assert await grants(orderBy="validBefore desc", skip=1) == [place.grant]
+    assert await grants(filter="state eq 'Ok'") == sorted([place.grant, bounded])
+    await desk.done("Access.RevokeGrant", grantId=bounded)
+    assert await grants(filter="state eq 'Revoked'") == [bounded]
+
+
 async def test_bad_queries_are_refused_by_place_and_reason(groups: Groups) -> None:
     """A query that cannot be read is named with its place and the reason, in each list."""
     group = await groups.create()
