@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from conftest import PASSWORD, Dialect, Server, Transport
 from doors import NOWHERE, Desk, Premises, administrator, guest, premises
-from house import collected
+from house import Phone, a_home, collected
 
 from nymead_users.client import CallError, PermissionDenied
 
@@ -236,6 +238,44 @@ async def test_a_thing_taken_away_is_out_of_sight_at_once(home: Server, transpor
     await report()
     assert await visitor.names() == {"Access.AccessDecided": 1}
     assert ids(await visitor.get("Access.GetLocks")) == {place.front, place.back}
+
+
+async def test_what_waits_dies_with_the_permission(tmp_path: Path, dialect: Dialect) -> None:
+    """A report whose PIN is still being looked at has no effect if the lock is taken from the bridge meanwhile."""
+    async with a_home(tmp_path) as house:
+        operator = house.operator()
+        lock, key = await with_pin(operator)
+        await house.add("bridge", "ControlThings")
+        params = {"username": "bridge", "scopes": ["PermissionScopeControlThings"], "allowedThingIds": [lock]}
+        assert (await operator.call("Users.SetUserScopes", params))["error"] == "UserErrorNoError"
+        bridge = await house.login("bridge", dialect)
+        before = await operator.call("Access.GetEvents")
+        house.passwords.verified.hold()
+        attempt = {"lockId": lock, "credential": {"type": "proximity", "value": "1"}, "pin": PIN}
+        waiting = asyncio.create_task(bridge.call("Access.ReportAccess", attempt))
+        await house.passwords.verified.arrival()
+        assert (await operator.call("Users.SetUserScopes", {**params, "allowedThingIds": []}))["error"].endswith(
+            "NoError"
+        )
+        house.passwords.verified.release()
+        assert await waiting == DENIED
+        assert await operator.call("Access.GetEvents") == before
+        assert key
+
+
+async def with_pin(operator: Phone) -> tuple[str, str]:
+    """A lock, and a key with a PIN that opens it."""
+
+    async def make(method: str, **params: Any) -> str:
+        result = await operator.call(f"Access.{method}", params)
+        assert result.pop("error") == "AccessErrorNoError", result
+        (made,) = result.values()
+        return str(made["id"])
+
+    lock, person = await make("AddLock", title="Door"), await make("AddPerson")
+    key = await make("AddCredential", type="proximity", value="1", pin=PIN, personId=person)
+    await make("AddGrant", personId=person, lockId=lock)
+    return lock, key
 
 
 # Guessing
