@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from nymead_users.access.decision import Decision, Facts, Pin, Reason, Subject, decide, event_code
 from nymead_users.access.errors import InvalidValue, NotVisible
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
+from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
@@ -208,7 +209,8 @@ class Decisions:
         if decision.reason is Reason.WRONG_PIN:
             until = work.at + timedelta(seconds=self._rules.lockout)
             if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
-                work.changed(await people.find_credential(work.connection, credential.id), [])
+                locked = await people.find_credential(work.connection, credential.id)
+                work.changed(locked, await locks_of_credential(work, locked))
         elif decision.allowed and shown is Pin.RIGHT:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 

@@ -293,6 +293,30 @@ async def test_a_pin_cannot_be_guessed_by_asking(home: Server, dialect: Dialect)
     assert (await admin.get("Access.Evaluate", **question, pin=PIN))["allowed"]
 
 
+async def test_guesses_at_the_door_lock_out(home: Server, dialect: Dialect) -> None:
+    """However many guess at once, five wrong PINs are looked at, and then the right one opens nothing either."""
+    admin, visitor, place = await with_guest(home, dialect)
+    await admin.done("Access.UpdateCredential", credentialId=place.key, pin=PIN)
+    await visitor.listen()
+    guessers = [visitor, *[Desk(await home.login("guest", "tcp", dialect)) for _ in range(3)]]
+    attempt = {"lockId": place.front, "credential": {"type": "proximity", "value": "1"}}
+    reports = [
+        guesser.done("Access.ReportAccess", **attempt, pin=f"{number:04}")
+        for number in range(5)
+        for guesser in guessers
+    ]
+    reasons = [report["decision"]["reason"] for report in await asyncio.gather(*reports)]
+    assert Counter(reasons) == {"wrongPin": 5, "lockedOut": 15}
+    for at in ({}, {"time": "2026-01-01T00:00:00Z"}, {"time": "2300-01-01T00:00:00Z"}):
+        decided = await visitor.done("Access.ReportAccess", **attempt, **at, pin=PIN)
+        assert (decided["decision"]["reason"], decided["decision"]["allowed"]) == ("lockedOut", False)
+    # Who sees the key hears of it.
+    (changed,) = [item for item in await visitor.heard() if item.name == "Access.CredentialChanged"]
+    assert "lockedUntil" in changed.params["credential"]
+    # Other keys open as before.
+    assert (await visitor.get("Access.Evaluate", lockId=place.front, personId=place.ann))["allowed"]
+
+
 async def test_no_pin_and_no_code_turns_up(home: Server, dialect: Dialect) -> None:
     """PINs are in no log, notification, event, answer or file; codes only where their credential itself is told."""
     with collected() as lines:
