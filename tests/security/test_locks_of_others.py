@@ -63,6 +63,43 @@ def ids(things: list[dict[str, Any]]) -> set[str]:
 # What a guest sees
 
 
+async def test_a_guest_sees_their_door_and_what_concerns_it(
+    home: Server, transport: Transport, dialect: Dialect
+) -> None:
+    """Whoever may control one lock sees that lock, and of all else what concerns it."""
+    admin, visitor, place = await with_guest(home, dialect, transport)
+    await admin.done("Access.ReportAccess", lockId=place.back, personId=place.bob)
+    await admin.done("Access.ReportAccess", lockId=place.front, personId=place.bob)
+    about = {"ownerAccountId": place.owner}
+    assert ids(await visitor.get("Access.GetLocks")) == {place.front}
+    assert ids(await visitor.get("Access.GetPersons")) == {place.ann}
+    assert ids(await visitor.get("Access.GetCredentials")) == {place.key}
+    assert ids(await visitor.get("Access.GetGrants")) == {place.grant}
+    assert ids(await visitor.get("LockGroups.GetLockGroups", **about)) == {place.group}
+    assert (await visitor.get("LockGroups.GetLockGroup", **about, id=place.group))["id"] == place.group
+    assert ids(await visitor.get("LockGroups.GetMemberships", **about, lockGroupId=place.group)) == {place.member}
+    assert ids(await visitor.get("LockGroups.GetLockGroupGrants", **about, id=place.group)) == {place.grant}
+    assert {event["lockId"] for event in await visitor.get("Access.GetEvents")} == {place.front}
+    assert [holder["personId"] for holder in await visitor.get("Access.GetWhoHasAccess", lockId=place.front)] == [
+        place.ann
+    ]
+    assert [item["lockId"] for item in await visitor.get("Access.GetAccessOf", personId=place.ann)] == [place.front]
+    # What is not theirs is as good as not there.
+    for method, name, value in (
+        ("GetGrants", "personId", place.bob),
+        ("GetGrants", "lockGroupId", place.other_group),
+        ("GetCredentials", "personId", place.bob),
+        ("GetAccessOf", "personId", place.bob),
+        ("GetEvents", "personId", place.other_grant),
+    ):
+        assert await visitor.get(f"Access.{method}", **{name: value}) == []
+    # Not even that a grant which concerns their door reaches another one, too.
+    assert await visitor.ask("Access.GetGrants", lockId=place.back) == DENIED
+    for method, name in (("GetLockGroup", "id"), ("GetLockGroupGrants", "id"), ("GetMemberships", "lockGroupId")):
+        refusal = await visitor.refused(f"LockGroups.{method}", **about, **{name: place.other_group})
+        assert refusal == ("LockGroupNotFound", "lock group not found")
+
+
 async def test_a_guest_learns_nothing_of_other_doors_from_any_method(home: Server, dialect: Dialect) -> None:
     """No method, whatever is asked of it, tells a guest of another door's things or changes them."""
     admin, visitor, place = await with_guest(home, dialect)
@@ -103,6 +140,26 @@ async def test_a_guest_learns_nothing_of_other_doors_from_any_method(home: Serve
         for secret in (*HIDDEN, *([] if place.other_member in str(params) else [place.other_member])):
             assert secret not in answer, (method, params, answer)
     assert await everything(admin, place) == before
+
+
+async def test_a_guest_cannot_act_on_other_doors(home: Server, dialect: Dialect) -> None:
+    """What a guest asks or reports about another lock is denied, and so it is if there is no such lock."""
+    _, visitor, place = await with_guest(home, dialect)
+    for lock_id in (place.back, NOWHERE):
+        for method, params in (
+            ("Evaluate", {"personId": place.ann}),
+            ("ReportAccess", {"personId": place.ann}),
+            ("GetWhoHasAccess", {}),
+            ("GetEvents", {}),
+            ("GetPendingSync", {}),
+            ("GetGrants", {}),
+            ("ConfirmSync", {"items": [{"id": NOWHERE}]}),
+            ("SyncLock", {}),
+        ):
+            assert await visitor.ask(f"Access.{method}", lockId=lock_id, **params) == DENIED, method
+    for method in await methods(visitor, "Admin"):
+        with pytest.raises(PermissionDenied):
+            await visitor.ask(method)
 
 
 async def test_a_guest_hears_of_their_door_alone(home: Server, transport: Transport, dialect: Dialect) -> None:

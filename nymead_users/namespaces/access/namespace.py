@@ -355,7 +355,7 @@ class AccessNamespace(Namespace):
 
     # Grants
 
-    @method("GetGrants", scope=READ, outcomes={**NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
+    @method("GetGrants", scope=READ, outcomes={**NOT_VISIBLE, **NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
     async def get_grants(self, caller: Caller, params: GetGrantsParams) -> GrantsReturns:
         """List the grants that fulfil all that is given. Who may not access all things sees those that reach one of
         their locks.
