@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound
+from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
 from nymead_users.access.model import Credential, Entity, Grant, GrantState, Operation, Person, Sight
 from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.syncing import Due
@@ -31,7 +31,9 @@ class Grants:
         state: GrantState | None = None,
         sight: Sight = None,
     ) -> AsyncGenerator[list[Grant]]:
-        """Grants, a page at a time, as they are at one moment."""
+        """Grants, a page at a time, as they are at one moment. Raises NotVisible."""
+        if lock_id is not None and sight is not None and lock_id not in sight:
+            raise NotVisible
         async with self._model.read() as connection:
             if person_id is not None:
                 await people.find_person(connection, person_id)

@@ -224,6 +224,11 @@ async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> 
     return person.owner_id
 
 
+async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
+    """The locks that a credential concerns."""
+    return await _locks(work, await _usable(work, credential))
+
+
 async def _usable(work: Work, credential: Credential) -> list[Grant]:
     """The grants that are not revoked and that a credential can be used by: its own, and its person's."""
     found = {grant.id: grant for grant in await granted.grants_of_subject(work.connection, credential_id=credential.id)}

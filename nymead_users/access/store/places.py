@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, literal, select, update
 
 from nymead_users.access.errors import Duplicate, LockGroupNotFound, LockNotFound, MembershipNotFound
 from nymead_users.access.model import Lock, LockGroup, Membership, Sight
@@ -106,7 +106,11 @@ async def remove_lock(connection: Connection, lock_id: str, at: datetime) -> Non
     await connection.execute(
         update(memberships)
         .where(memberships.c.lock_id == lock_id, OPEN)
-        .values(leave_start=func.coalesce(memberships.c.leave_start, at), leave_completed=at)
+        .values(
+            # Without its type the moment would be stored as text.
+            leave_start=func.coalesce(memberships.c.leave_start, literal(at, memberships.c.leave_start.type)),
+            leave_completed=at,
+        )
     )
     for table in (grants, sync_items, held_grants):
         await connection.execute(delete(table).where(table.c.lock_id == lock_id))

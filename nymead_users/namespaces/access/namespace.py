@@ -78,7 +78,7 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, sight_of
+from nymead_users.namespaces.answers import answer, at_lock, given, listed, may_hear, on_behalf, sight_of
 from nymead_users.permissions import Scope, User
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -355,7 +355,7 @@ class AccessNamespace(Namespace):
 
     # Grants
 
-    @method("GetGrants", scope=READ, outcomes={**NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
+    @method("GetGrants", scope=READ, outcomes={**NOT_VISIBLE, **NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
     async def get_grants(self, caller: Caller, params: GetGrantsParams) -> GrantsReturns:
         """List the grants that fulfil all that is given. Who may not access all things sees those that reach one of
         their locks.
@@ -463,7 +463,7 @@ class AccessNamespace(Namespace):
         )
 
     async def _report(self, caller: Caller, params: AttemptParams) -> tuple[Decision, LogEntry]:
-        by, confirm = on_behalf(caller, READ)
+        by, confirm = at_lock(caller, params.lockId)
         return await self._domain.decisions.report(
             _asked(params),
             sight_of(caller),
@@ -537,7 +537,7 @@ class AccessNamespace(Namespace):
         """A lock has heard of these items; those with an error it could not take, and they stay due. Either all of
         this is stored or nothing. Confirming an item again changes nothing.
         """
-        by, confirm = on_behalf(caller, READ)
+        by, confirm = at_lock(caller, params.lockId)
         items = [Confirmation(item["id"], item.get("error")) for item in params.items]
         return await _answer(
             self._domain.synchronisation.confirm(params.lockId, items, sight_of(caller), by=by, confirm=confirm)
@@ -555,7 +555,7 @@ class AccessNamespace(Namespace):
     )
     async def sync_lock(self, caller: Caller, params: LockIdParams) -> AccessReturns:
         """Have a virtual lock hear of all that is due."""
-        by, confirm = on_behalf(caller, READ)
+        by, confirm = at_lock(caller, params.lockId)
         return await _answer(
             self._domain.synchronisation.synchronise(params.lockId, sight_of(caller), by=by, confirm=confirm)
         )
