@@ -103,14 +103,9 @@ async def change_lock(connection: Connection, lock_id: str, values: dict[str, An
 
 async def remove_lock(connection: Connection, lock_id: str, at: datetime) -> None:
     """Remove a lock: its grants and all that it should hear of go along, its memberships end."""
+    left = func.coalesce(memberships.c.leave_start, literal(at, memberships.c.leave_start.type))
     await connection.execute(
-        update(memberships)
-        .where(memberships.c.lock_id == lock_id, OPEN)
-        .values(
-            # Without its type the moment would be stored as text.
-            leave_start=func.coalesce(memberships.c.leave_start, literal(at, memberships.c.leave_start.type)),
-            leave_completed=at,
-        )
+        update(memberships).where(memberships.c.lock_id == lock_id, OPEN).values(leave_start=left, leave_completed=at)
     )
     for table in (grants, sync_items, held_grants):
         await connection.execute(delete(table).where(table.c.lock_id == lock_id))

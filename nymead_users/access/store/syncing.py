@@ -66,6 +66,20 @@ async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:
     return [_item(row) for row in await connection.execute(statement)]
 
 
+async def awaiting(connection: Connection, lock_id: str) -> list[str]:
+    """The grants of which a lock must still hear."""
+    statement = (
+        select(sync_items.c.entity_id)
+        .where(
+            sync_items.c.lock_id == lock_id,
+            sync_items.c.confirmed.is_(None),
+            sync_items.c.entity == Entity.GRANT.value,
+        )
+        .distinct()
+    )
+    return list(await connection.scalars(statement))
+
+
 async def find_items(
     connection: Connection, lock_id: str, item_ids: Sequence[str]
 ) -> tuple[list[SyncItem], frozenset[str]]:
