@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import PATIENCE, Server, SpawnServer, StartServer
-from pages import DOCS, PAGES, Block, blocks, name, steady
+from pages import DOCS, PAGES, Block, Ids, blocks, name, steady
 from terminal import TALKING, Talk, Terminal, typed
 
 from nymead_users.client import Client
@@ -53,9 +53,10 @@ class Reader:
         self._tool = tool
         self._talks: dict[str, Talk] = {}
         self._owed: dict[str, int] = {}
+        self._ids = Ids()
 
     async def follow(self, block: Block) -> None:
-        speaker = "another" if block.title.startswith("Another") else "you"
+        speaker = next((known for known in ("another", "bridge") if known in block.title.lower()), "you")
         if block.language == "console":
             await self._terminal.type(block)
             for line in block.lines:
@@ -67,17 +68,19 @@ class Reader:
             if speaker not in self._talks or block.title.endswith("new connection"):
                 self._talks[speaker] = await self._terminal.talk(self._tool)
             for line in block.lines:
-                await self._talks[speaker].send(self._terminal.fill(line))
+                await self._talks[speaker].send(self._ids.fill(self._terminal.fill(line)))
             self._owed[speaker] = len(block.lines)
             if speaker == "another":
                 await self._rest(speaker)
-        elif block.title in ("You receive", "The notification"):
-            received = [await self._receive("you") for _ in block.lines]
+        elif block.title in ("You receive", "The bridge receives", "The notification"):
+            received = [await self._receive(speaker) for _ in block.lines]
             printed = [json.loads(line) for line in block.lines]
             if block.title == "The notification":
                 while "method" not in received[-1]:
-                    received = [await self._receive("you")]
-            assert [steady(message) for message in received] == [steady(message) for message in printed]
+                    received = [await self._receive(speaker)]
+            self._ids.learn(printed, received)
+            known = [json.loads(self._ids.fill(line)) for line in block.lines]
+            assert [steady(message) for message in received] == [steady(message) for message in known]
             # In the order of the server's own keys and in its own form.
             assert [json.dumps(line, separators=(",", ":")) for line in printed] == block.lines
 
