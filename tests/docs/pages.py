@@ -98,8 +98,8 @@ class Ids:
             for one, other in zip(printed, received, strict=False):
                 self.learn(one, other)
         elif isinstance(printed, str) and isinstance(received, str) and _UUID.fullmatch(printed):
-            if printed not in self._real and received not in self._real.values():
-                self._real[printed] = received
+            # One that stands for another already stays so: the comparison then says that it differs.
+            self._real.setdefault(printed, printed if received in self._real.values() else received)
 
     def fill(self, text: str) -> str:
         """A page's text with the server's ids."""
