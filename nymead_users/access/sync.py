@@ -88,8 +88,9 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         await _take(work, item)
         work.log(EventKind.SYNC, "synced", details, **about)
     if taken:
-        await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
         work.lock_changed(lock.id)
+        if not await syncing.revocations_due(work.connection, lock.id):
+            await _see_revocations(work, lock)
     await syncing.forget(work.connection, lock.id, work.at)
 
 
@@ -100,13 +101,10 @@ async def _take(work: Work, item: SyncItem) -> None:
         held = item.op is not Operation.REMOVE and await _concerns(work, item)
         values = _held(item.payload) if held else None
         await syncing.hold(connection, item.lock_id, item.entity_id, values)
-        await _see_revocations(work, item)
         return
     membership = await places.find_membership(connection, item.entity_id)
     if item.op is Operation.ADD:
-        group = await places.find_group(connection, membership.group_id, removed=True)
-        seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}
-        await places.change_membership(connection, membership.id, {"join_completed": work.at, **seen})
+        await places.change_membership(connection, membership.id, {"join_completed": work.at})
     else:
         await places.change_membership(connection, membership.id, {"leave_completed": work.at})
         # The group is no business of the lock any more: neither what it holds of it, nor what it has not heard of.
@@ -125,11 +123,10 @@ async def _concerns(work: Work, item: SyncItem) -> bool:
     return bool(memberships)
 
 
-async def _see_revocations(work: Work, item: SyncItem) -> None:
-    """A member that has heard of a revocation in its group has seen the group's list up to there."""
-    if item.op is not Operation.REMOVE:
-        return
-    for membership in await places.open_memberships(work.connection, lock_id=item.lock_id):
+async def _see_revocations(work: Work, lock: Lock) -> None:
+    """A lock that has heard of all revocations has seen its own list, and those of its groups, to the end."""
+    await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
+    for membership in await places.open_memberships(work.connection, lock_id=lock.id):
         group = await places.find_group(work.connection, membership.group_id, removed=True)
         if membership.last_seen_rcl_serial_no != group.rcl_serial_no and membership.join_completed is not None:
             seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}

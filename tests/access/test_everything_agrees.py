@@ -376,7 +376,7 @@ class Story:
         """Once all locks have heard of everything, nothing is on its way, and locks do what is desired."""
         for lock in self.all(Lock):
             await self.settle(lock)
-        await self.check()
+            await self.check()
         assert await self.building.rows("SELECT id FROM sync_items WHERE confirmed IS NULL") == []
         for grant in self.all(Grant):
             assert grant.state is (GrantState.ACTIVE if grant.revoked is None else GrantState.REVOKED)

@@ -80,6 +80,17 @@ async def awaiting(connection: Connection, lock_id: str) -> list[str]:
     return list(await connection.scalars(statement))
 
 
+async def revocations_due(connection: Connection, lock_id: str) -> bool:
+    """Whether a lock must still hear that a grant was revoked."""
+    due = select(sync_items.c.number).where(
+        sync_items.c.lock_id == lock_id,
+        sync_items.c.confirmed.is_(None),
+        sync_items.c.entity == Entity.GRANT.value,
+        sync_items.c.op == Operation.REMOVE.value,
+    )
+    return bool(await connection.scalar(select(due.exists())))
+
+
 async def find_items(
     connection: Connection, lock_id: str, item_ids: Sequence[str]
 ) -> tuple[list[SyncItem], frozenset[str]]:
