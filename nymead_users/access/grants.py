@@ -196,15 +196,9 @@ async def _payloads(work: Work, grants: Sequence[Grant], op: Operation) -> dict[
     """Each grant as a lock must know it: enabled only if all that it hangs on is."""
     if op is Operation.REMOVE:
         return {grant.id: {} for grant in grants}
-    persons: dict[str, Person] = {}
-    shown: dict[str, Credential] = {}
-    for grant in grants:
-        if grant.credential_id is not None and grant.credential_id not in shown:
-            shown[grant.credential_id] = await people.find_credential(work.connection, grant.credential_id)
-        credential = shown.get(grant.credential_id or "")
-        person_id = grant.person_id or (credential.person_id if credential else None)
-        if person_id is not None and person_id not in persons:
-            persons[person_id] = await people.find_person(work.connection, person_id)
+    shown = await people.find_credentials(work.connection, [g.credential_id for g in grants if g.credential_id])
+    holders = [credential.person_id for credential in shown.values() if credential.person_id]
+    persons = await people.find_persons(work.connection, [*holders, *(g.person_id for g in grants if g.person_id)])
     theirs: dict[str, list[Credential]] = {}
     for found in await people.credentials_of(work.connection, [g.person_id for g in grants if g.person_id]):
         theirs.setdefault(found.person_id or "", []).append(found)

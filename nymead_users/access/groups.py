@@ -145,8 +145,7 @@ class Groups:
     async def persons(self, grants: list[Grant]) -> dict[str, Person]:
         """The persons that grants are for."""
         async with self._model.read() as connection:
-            ids = dict.fromkeys(grant.person_id for grant in grants if grant.person_id)
-            return {person_id: await people.find_person(connection, person_id) for person_id in ids}
+            return await people.find_persons(connection, [grant.person_id for grant in grants if grant.person_id])
 
     # Memberships
 

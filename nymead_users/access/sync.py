@@ -82,7 +82,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
             await syncing.fail(work.connection, item, error[:MAX_ERROR])
             work.log(EventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
             continue
-        if await syncing.earlier(work.connection, item, taken):
+        if await syncing.must_wait(work.connection, item):
             raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)

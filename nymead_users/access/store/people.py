@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, upda
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
 from nymead_users.access.store.reach import reaching
-from nymead_users.access.store.reading import pages
+from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import credentials, grants, owners, persons, users
 
@@ -109,6 +109,15 @@ async def find_person(connection: Connection, person_id: str) -> Person:
     return _person(row)
 
 
+async def find_persons(connection: Connection, person_ids: Iterable[str]) -> dict[str, Person]:
+    """Those of these persons that there are, by id."""
+    found: dict[str, Person] = {}
+    for part in chunks(sorted(set(person_ids))):
+        rows = await connection.execute(_persons().where(persons.c.id.in_(part)))
+        found |= {person.id: person for person in map(_person, rows)}
+    return found
+
+
 async def add_person(connection: Connection, person_id: str, owner_id: str, values: dict[str, Any]) -> None:
     """Add a person, who gets the owner's next number."""
     number = await connection.scalar(
@@ -183,6 +192,15 @@ async def find_credential(connection: Connection, credential_id: str) -> Credent
     return _credential(row)
 
 
+async def find_credentials(connection: Connection, credential_ids: Iterable[str]) -> dict[str, Credential]:
+    """Those of these credentials that there are, by id."""
+    found: dict[str, Credential] = {}
+    for part in chunks(sorted(set(credential_ids))):
+        rows = await connection.execute(select(*_CREDENTIAL).where(credentials.c.id.in_(part)))
+        found |= {credential.id: credential for credential in map(_credential, rows)}
+    return found
+
+
 async def credential_of(connection: Connection, owner_id: str, kind: CredentialType, value: str) -> Credential | None:
     """The credential of that canonical value."""
     names = {"owner_id": owner_id, "type": kind.value, "value": value}
@@ -192,10 +210,11 @@ async def credential_of(connection: Connection, owner_id: str, kind: CredentialT
 
 async def credentials_of(connection: Connection, person_ids: list[str]) -> list[Credential]:
     """The credentials of these persons."""
-    rows = await connection.execute(
-        select(*_CREDENTIAL).where(credentials.c.person_id.in_(person_ids)).order_by(credentials.c.id)
-    )
-    return [_credential(row) for row in rows]
+    found: list[Credential] = []
+    for part in chunks(sorted(set(person_ids))):
+        statement = select(*_CREDENTIAL).where(credentials.c.person_id.in_(part)).order_by(credentials.c.id)
+        found += map(_credential, await connection.execute(statement))
+    return found
 
 
 async def pin_hash(connection: Connection, credential_id: str) -> str | None:

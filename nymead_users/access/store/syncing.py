@@ -51,8 +51,9 @@ async def add_items(connection: Connection, due: Iterable[Due], at: datetime) ->
         }
         for lock_id, entity, entity_id, op, payload in due
     ]
-    if rows:
-        await connection.execute(insert(sync_items), rows)
+    # Many at a time would keep others waiting while they are put together.
+    for begin in range(0, len(rows), BATCH):
+        await connection.execute(insert(sync_items), rows[begin : begin + BATCH])
 
 
 async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:
@@ -110,21 +111,14 @@ async def find_items(
     return waiting, frozenset(heard)
 
 
-async def earlier(connection: Connection, item: SyncItem, taken: Iterable[str]) -> bool:
-    """Whether the lock must hear of something else about the same entity first; ``taken`` is heard with the item."""
-    return bool(
-        await connection.scalar(
-            select(func.count())
-            .select_from(sync_items)
-            .where(
-                sync_items.c.lock_id == item.lock_id,
-                sync_items.c.entity_id == item.entity_id,
-                sync_items.c.confirmed.is_(None),
-                sync_items.c.number < item.number,
-                sync_items.c.id.not_in(list(taken)),
-            )
-        )
+async def must_wait(connection: Connection, item: SyncItem) -> bool:
+    """Whether the lock must hear of something else about the same entity first."""
+    first = select(func.min(sync_items.c.number)).where(
+        sync_items.c.lock_id == item.lock_id,
+        sync_items.c.entity_id == item.entity_id,
+        sync_items.c.confirmed.is_(None),
     )
+    return bool(await connection.scalar(first) != item.number)
 
 
 async def confirm(connection: Connection, item: SyncItem, at: datetime) -> None:
