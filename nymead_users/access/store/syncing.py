@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from nymead_users.access.model import Entity, Operation, SyncItem
 from nymead_users.storage.database import Connection
@@ -113,12 +113,13 @@ async def find_items(
 
 async def must_wait(connection: Connection, item: SyncItem) -> bool:
     """Whether the lock must hear of something else about the same entity first."""
-    first = select(func.min(sync_items.c.number)).where(
+    statement = select(sync_items.c.number).where(
         sync_items.c.lock_id == item.lock_id,
         sync_items.c.entity_id == item.entity_id,
         sync_items.c.confirmed.is_(None),
+        sync_items.c.number < item.number,
     )
-    return bool(await connection.scalar(first) != item.number)
+    return await connection.scalar(statement.limit(1)) is not None
 
 
 async def confirm(connection: Connection, item: SyncItem, at: datetime) -> None:
