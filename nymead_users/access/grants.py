@@ -227,7 +227,9 @@ def _payload(
         **{key: value for key, value in known.items() if value is not None},
         "enabled": enabled,
         "remoteAllowed": grant.remote_allowed,
-        "credentials": [{"type": item.type.value, "value": item.value} for item in usable if item.enabled],
+        "credentials": [
+            {"type": item.type.value, "value": item.value, "hasPin": item.has_pin} for item in usable if item.enabled
+        ],
     }
 
 

@@ -113,7 +113,7 @@ class LockGroupsNamespace(Namespace):
 
     @method("GetLockGroup", scope=READ, outcomes={**NO_OWNER, **NO_GROUP, **BAD_EXPAND, **STORE_FAILED})
     async def get_lock_group(self, caller: Caller, params: GetLockGroupParams) -> LockGroupReturns:
-        """Tell about one group."""
+        """Tell about one group. One that was removed is told as inactive: locks may still have to leave it."""
 
         async def group() -> dict[str, Any]:
             wanted = _expansions(params.expand, _GROUP_EXPANSIONS)
