@@ -401,5 +401,7 @@ async def building(empty_store: Path, tmp_path: Path) -> AsyncIterator[Any]:
     """The domain of access on a new store (``building.Building``)."""
     from building import Building  # noqa: PLC0415 - only the tests of access have this folder on their path
 
-    async with Building.open(shutil.copy(empty_store, tmp_path / "store")) as building:
+    store = tmp_path / "store"
+    shutil.copy(empty_store, store)
+    async with Building.open(store) as building:
         yield building

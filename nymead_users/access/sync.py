@@ -72,7 +72,6 @@ def _see(lock_id: str, sight: Sight) -> None:
 
 async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:
     """Take down what a lock says of items, which are in order."""
-    taken = [item.id for item in items if results[item.id].error is None]
     await work.watch(item.entity_id for item in items if item.entity is Entity.GRANT)
     for item in items:
         error = results[item.id].error
@@ -87,7 +86,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)
         work.log(EventKind.SYNC, "synced", details, **about)
-    if taken:
+    if any(results[item.id].error is None for item in items):
         work.lock_changed(lock.id)
         if not await syncing.revocations_due(work.connection, lock.id):
             await _see_revocations(work, lock)

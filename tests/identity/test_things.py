@@ -32,7 +32,9 @@ class Failed(Exception):
 
 @pytest.fixture
 async def database(empty_store: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(shutil.copy(empty_store, tmp_path / "store"))
+    path = tmp_path / "store"
+    shutil.copy(empty_store, path)
+    database = await Database.open(path)
     yield database
     await database.close()
 
