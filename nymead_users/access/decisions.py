@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from nymead_users.access.decision import Decision, Facts, Pin, Reason, Subject, decide, event_code
 from nymead_users.access.errors import InvalidValue, NotVisible
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
-from nymead_users.access.people import locks_reached, usable_grants
+from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
@@ -104,7 +104,7 @@ class Decisions:
         judged = Pin.NOT_SET
         if pin is not None:
             present = _locked_out_now(known.facts, milliseconds(moment), milliseconds(now()))
-            judged = await self._judge_pin(known, present, milliseconds(moment), remote, pin)
+            judged = await self._judge_pin(present, known.pin_hash, milliseconds(moment), remote, pin)
         async with self._model.change(by, confirm) as work:
             # Everything may have changed while the PIN was looked at.
             fresh = await _read(work.connection, asked)
@@ -192,23 +192,24 @@ class Decisions:
         return known
 
     async def _with_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Decision:
-        return decide(known.facts, at, remote=remote, pin=await self._judge_pin(known, known.facts, at, remote, pin))
+        shown = await self._judge_pin(known.facts, known.pin_hash, at, remote, pin)
+        return decide(known.facts, at, remote=remote, pin=shown)
 
-    async def _judge_pin(self, known: _Known, what: Facts, at: int, remote: bool, pin: str) -> Pin:
+    async def _judge_pin(self, what: Facts, pin_hash: str | None, at: int, remote: bool, pin: str) -> Pin:
         """What a given PIN is; it is only looked at where nothing else stands in the way."""
-        if known.pin_hash is None:
+        if pin_hash is None:
             return Pin.NOT_SET
         if not decide(what, at, remote=remote, pin=Pin.RIGHT).allowed:
             return Pin.WRONG
-        return Pin.RIGHT if await self._passwords.verify(pin, known.pin_hash) else Pin.WRONG
+        return Pin.RIGHT if await self._passwords.verify(pin, pin_hash) else Pin.WRONG
 
     async def _count(self, work: Work, credential: Credential, decision: Decision, shown: Pin) -> None:
         """Count wrong PINs in a row; the last of too many locks the credential out."""
         if decision.reason is Reason.WRONG_PIN:
             until = work.at + timedelta(seconds=self._rules.lockout)
             if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
-                locked_out = await people.find_credential(work.connection, credential.id)
-                work.changed(locked_out, await locks_reached(work, await usable_grants(work, locked_out)))
+                locked = await people.find_credential(work.connection, credential.id)
+                work.changed(locked, await locks_of_credential(work, locked))
         elif decision.allowed and shown is Pin.RIGHT:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound
+from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
 from nymead_users.access.model import Credential, Entity, Grant, GrantState, Operation, Person, Sight
 from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_validity, read_schedule
+from nymead_users.instants import as_text
 
 
 class Grants:
@@ -30,7 +31,9 @@ class Grants:
         state: GrantState | None = None,
         sight: Sight = None,
     ) -> AsyncGenerator[list[Grant]]:
-        """Grants, a page at a time, as they are at one moment."""
+        """Grants, a page at a time, as they are at one moment. Raises NotVisible."""
+        if lock_id is not None and sight is not None and lock_id not in sight:
+            raise NotVisible
         async with self._model.read() as connection:
             if person_id is not None:
                 await people.find_person(connection, person_id)
@@ -193,15 +196,9 @@ async def _payloads(work: Work, grants: Sequence[Grant], op: Operation) -> dict[
     """Each grant as a lock must know it: enabled only if all that it hangs on is."""
     if op is Operation.REMOVE:
         return {grant.id: {} for grant in grants}
-    persons: dict[str, Person] = {}
-    shown: dict[str, Credential] = {}
-    for grant in grants:
-        if grant.credential_id is not None and grant.credential_id not in shown:
-            shown[grant.credential_id] = await people.find_credential(work.connection, grant.credential_id)
-        credential = shown.get(grant.credential_id or "")
-        person_id = grant.person_id or (credential.person_id if credential else None)
-        if person_id is not None and person_id not in persons:
-            persons[person_id] = await people.find_person(work.connection, person_id)
+    shown = await people.find_credentials(work.connection, [g.credential_id for g in grants if g.credential_id])
+    holders = [credential.person_id for credential in shown.values() if credential.person_id]
+    persons = await people.find_persons(work.connection, [*holders, *(g.person_id for g in grants if g.person_id)])
     theirs: dict[str, list[Credential]] = {}
     for found in await people.credentials_of(work.connection, [g.person_id for g in grants if g.person_id]):
         theirs.setdefault(found.person_id or "", []).append(found)
@@ -222,15 +219,17 @@ def _payload(
         "personId": grant.person_id,
         "credentialId": grant.credential_id,
         "lockGroupId": grant.group_id,
-        "validFrom": None if grant.valid_from is None else grant.valid_from.isoformat(),
-        "validBefore": None if grant.valid_before is None else grant.valid_before.isoformat(),
+        "validFrom": None if grant.valid_from is None else as_text(grant.valid_from),
+        "validBefore": None if grant.valid_before is None else as_text(grant.valid_before),
         "schedule": grant.schedule,
     }
     return {
         **{key: value for key, value in known.items() if value is not None},
         "enabled": enabled,
         "remoteAllowed": grant.remote_allowed,
-        "credentials": [{"type": item.type.value, "value": item.value} for item in usable if item.enabled],
+        "credentials": [
+            {"type": item.type.value, "value": item.value, "hasPin": item.has_pin} for item in usable if item.enabled
+        ],
     }
 
 

@@ -62,10 +62,13 @@ class Groups:
                 return await places.list_groups(connection, owner_id, sight, query)
 
     async def find(self, owner_id: str, group_id: str, sight: Sight) -> LockGroup:
-        """One of them; of those who see some locks only, one with such a lock. Raises LockGroupNotFound."""
+        """One of them, even if it was removed; of those who see some locks only, one with such a lock.
+
+        Raises LockGroupNotFound.
+        """
         async with self._model.read() as connection:
             await people.require_owner(connection, owner_id)
-            group = await places.find_group(connection, group_id, owner_id=owner_id)
+            group = await places.find_group(connection, group_id, owner_id=owner_id, removed=True)
             if sight is not None:
                 members = await places.open_memberships(connection, group_id=group_id)
                 if not any(membership.lock_id in sight for membership in members):
@@ -145,8 +148,7 @@ class Groups:
     async def persons(self, grants: list[Grant]) -> dict[str, Person]:
         """The persons that grants are for."""
         async with self._model.read() as connection:
-            ids = dict.fromkeys(grant.person_id for grant in grants if grant.person_id)
-            return {person_id: await people.find_person(connection, person_id) for person_id in ids}
+            return await people.find_persons(connection, [grant.person_id for grant in grants if grant.person_id])
 
     # Memberships
 

@@ -89,7 +89,7 @@ class People:
             if person.enabled != before.enabled:
                 await subject_changed(work, grants)
             if person != before:
-                work.changed(person, await locks_reached(work, grants))
+                work.changed(person, await _locks(work, grants))
         return person
 
     async def remove(self, person_id: str, *, by: str, confirm: Confirm) -> None:
@@ -98,7 +98,7 @@ class People:
             person = await people.find_person(work.connection, person_id)
             credentials = await people.credentials_of(work.connection, [person_id])
             grants = await granted.every_grant_of_subject(work.connection, person_id=person_id)
-            locks = await locks_reached(work, grants)
+            locks = await _locks(work, grants)
             work.removed(person, locks)
             for credential in credentials:
                 work.removed(credential, locks)
@@ -141,7 +141,7 @@ class People:
             await people.add_credential(work.connection, credential, pin_hash)
             grants = [] if person_id is None else await granted.grants_of_subject(work.connection, person_id=person_id)
             await subject_changed(work, grants)
-            work.added(credential, await locks_reached(work, grants))
+            work.added(credential, await _locks(work, grants))
         return credential
 
     async def update_credential(
@@ -166,12 +166,12 @@ class People:
             before = await people.find_credential(work.connection, credential_id)
             await people.change_credential(work.connection, credential_id, values)
             credential = await people.find_credential(work.connection, credential_id)
-            grants = await usable_grants(work, credential)
+            grants = await _usable(work, credential)
             if credential.enabled != before.enabled:
                 await subject_changed(work, grants)
             # A PIN in place of another one looks the same, and is a change nevertheless.
             if credential != before or (pin is not KEEP and pin is not None):
-                work.changed(credential, await locks_reached(work, grants))
+                work.changed(credential, await _locks(work, grants))
         return credential
 
     async def remove_credential(self, credential_id: str, *, by: str, confirm: Confirm) -> None:
@@ -179,8 +179,8 @@ class People:
         async with self._model.change(by, confirm) as work:
             credential = await people.find_credential(work.connection, credential_id)
             own = await granted.every_grant_of_subject(work.connection, credential_id=credential_id)
-            usable = await usable_grants(work, credential)
-            work.removed(credential, await locks_reached(work, [*own, *usable]))
+            usable = await _usable(work, credential)
+            work.removed(credential, await _locks(work, [*own, *usable]))
             await withdraw(work, own)
             await people.remove_credential(work.connection, credential_id)
             gone = {grant.id for grant in own}
@@ -192,7 +192,7 @@ class People:
         for person_id in await people.unlink_user(connection, username):
             person = await people.find_person(connection, person_id)
             grants = await granted.every_grant_of_subject(connection, person_id=person_id)
-            work.changed(person, await locks_reached(work, grants))
+            work.changed(person, await _locks(work, grants))
         await work.finish()
         return lambda: self._model.publish(work)
 
@@ -225,7 +225,12 @@ async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> 
     return person.owner_id
 
 
-async def usable_grants(work: Work, credential: Credential) -> list[Grant]:
+async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
+    """The locks that a credential concerns."""
+    return await _locks(work, await _usable(work, credential))
+
+
+async def _usable(work: Work, credential: Credential) -> list[Grant]:
     """The grants that are not revoked and that a credential can be used by: its own, and its person's."""
     found = {grant.id: grant for grant in await granted.grants_of_subject(work.connection, credential_id=credential.id)}
     if credential.person_id is not None:
@@ -234,6 +239,6 @@ async def usable_grants(work: Work, credential: Credential) -> list[Grant]:
     return list(found.values())
 
 
-async def locks_reached(work: Work, grants: list[Grant]) -> set[str]:
+async def _locks(work: Work, grants: list[Grant]) -> set[str]:
     """The locks that grants reach."""
     return {lock_id for locks in (await locks_by_grant(work, grants)).values() for lock_id in locks}

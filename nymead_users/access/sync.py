@@ -12,7 +12,7 @@ from typing import Any
 
 from nymead_users.access.errors import InvalidValue, NotVisible, SyncItemNotFound
 from nymead_users.access.model import Confirmation, Entity, EventKind, Lock, Operation, Sight, SyncItem
-from nymead_users.access.store import granted, places, syncing
+from nymead_users.access.store import places, syncing
 from nymead_users.access.unit import Confirm, Model, Work
 
 #: The longest reason that a lock may give.
@@ -81,7 +81,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
             await syncing.fail(work.connection, item, error[:MAX_ERROR])
             work.log(EventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
             continue
-        if await syncing.earlier(work.connection, item):
+        if await syncing.must_wait(work.connection, item):
             raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)
@@ -97,9 +97,8 @@ async def _take(work: Work, item: SyncItem) -> None:
     """What it means that a lock has heard of an item."""
     connection = work.connection
     if item.entity is Entity.GRANT:
-        values = None if item.op is Operation.REMOVE else _held(item.payload)
-        if values is not None and not await _concerns(work, item.lock_id, values["group_id"]):
-            values = None
+        held = item.op is not Operation.REMOVE and await _concerns(work, item)
+        values = _held(item.payload) if held else None
         await syncing.hold(connection, item.lock_id, item.entity_id, values)
         return
     membership = await places.find_membership(connection, item.entity_id)
@@ -107,18 +106,20 @@ async def _take(work: Work, item: SyncItem) -> None:
         await places.change_membership(connection, membership.id, {"join_completed": work.at})
     else:
         await places.change_membership(connection, membership.id, {"leave_completed": work.at})
-        grants = await granted.grants_of_group(connection, membership.group_id)
-        await work.watch(grant.id for grant in grants)
+        # The group is no business of the lock any more: neither what it holds of it, nor what it has not heard of.
+        await work.watch(await syncing.waiting_grants(connection, item.lock_id, membership.group_id))
+        await syncing.settle_group(connection, item.lock_id, membership.group_id, work.at)
         await syncing.drop_group(connection, item.lock_id, membership.group_id)
     work.membership_changed(membership.id)
 
 
-async def _concerns(work: Work, lock_id: str, group_id: str | None) -> bool:
-    """Whether a grant concerns a lock: one for a group that the lock has left meanwhile does not any more."""
+async def _concerns(work: Work, item: SyncItem) -> bool:
+    """Whether a grant is still for the lock: those of a group are while it is in there."""
+    group_id = item.payload.get("lockGroupId")
     if group_id is None:
         return True
-    memberships = await places.open_memberships(work.connection, lock_id=lock_id)
-    return any(membership.group_id == group_id for membership in memberships)
+    memberships = await places.open_memberships(work.connection, lock_id=item.lock_id, group_id=group_id)
+    return bool(memberships)
 
 
 async def _see_revocations(work: Work, lock: Lock) -> None:

@@ -33,7 +33,7 @@ def new_id() -> str:
 
 
 class Model:
-    """The model of access in the store. ``generation`` changes whenever anything in it does."""
+    """The model of access in the store. ``generation`` changes whenever anything does that decisions depend on."""
 
     def __init__(self, database: Database, events: EventBus) -> None:
         self._database = database
@@ -63,7 +63,7 @@ class Model:
 
     def publish(self, work: Work) -> None:
         """Tell of what was stored."""
-        self.generation += 1
+        self.generation += any(not isinstance(change, Decided) for change in work.changes)
         for change in work.changes:
             self._events.publish(change)
         for callback in work.callbacks:

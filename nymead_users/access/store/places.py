@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, literal, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, literal, select, update
 
 from nymead_users.access.errors import Duplicate, LockGroupNotFound, LockNotFound, MembershipNotFound
 from nymead_users.access.model import Lock, LockGroup, Membership, Sight
@@ -35,6 +35,9 @@ _LOCK = (
     locks.c.last_seen_rcl_serial_no,
     _PENDING.label("pending"),
 )
+
+# Made once, since every decision wants it.
+_ONE_LOCK = select(*_LOCK).where(locks.c.id == bindparam("lock_id"))
 
 #: What lists of groups can be queried by, by the names on the wire.
 GROUP_FIELDS = {
@@ -74,7 +77,7 @@ async def list_locks(connection: Connection, owner_id: str | None, sight: Sight)
 
 async def find_lock(connection: Connection, lock_id: str, *, removed: bool = False) -> Lock:
     """A lock; with ``removed`` also one that was removed. Raises LockNotFound."""
-    row = (await connection.execute(select(*_LOCK).where(locks.c.id == lock_id))).first()
+    row = (await connection.execute(_ONE_LOCK, {"lock_id": lock_id})).first()
     if row is None or not (row.active or removed):
         raise LockNotFound
     return _lock(row)
