@@ -8,7 +8,7 @@ from time import time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from nymead_users.access.decision import Decision, Facts, Pin, Reason, Subject, decide, event_code
+from nymead_users.access.decision import AccessReason, Decision, Facts, Pin, Subject, decide, event_code
 from nymead_users.access.errors import InvalidValue, NotVisible
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
 from nymead_users.access.people import locks_of_credential
@@ -205,7 +205,7 @@ class Decisions:
 
     async def _count(self, work: Work, credential: Credential, decision: Decision, shown: Pin) -> None:
         """Count wrong PINs in a row; the last of too many locks the credential out."""
-        if decision.reason is Reason.WRONG_PIN:
+        if decision.reason is AccessReason.WRONG_PIN:
             until = work.at + timedelta(seconds=self._rules.lockout)
             if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
                 locked = await people.find_credential(work.connection, credential.id)
@@ -214,7 +214,7 @@ class Decisions:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 
 
-_NEVER = (1 << 62, Decision(False, Reason.UNKNOWN_CREDENTIAL, (), None, False, False))
+_NEVER = (1 << 62, Decision(False, AccessReason.UNKNOWN_CREDENTIAL, (), None, False, False))
 
 
 async def _read(connection: Connection, asked: Asked) -> _Known:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
-from nymead_users.access.model import Credential, Entity, Grant, GrantState, Operation, Person, Sight
+from nymead_users.access.model import Credential, Grant, GrantState, Person, Sight, SyncEntity, SyncOperation
 from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
@@ -90,7 +90,7 @@ class Grants:
                 state=GrantState.PENDING,
             )
             await granted.add_grant(work.connection, grant)
-            await tell_locks(work, [grant], Operation.ADD)
+            await tell_locks(work, [grant], SyncOperation.ADD)
             work.grant_added(grant.id)
         return await self._find(grant.id)
 
@@ -109,7 +109,7 @@ class Grants:
             check_validity(values.get("valid_from", before.valid_from), values.get("valid_before", before.valid_before))
             if any(getattr(before, name) != value for name, value in values.items()):
                 await granted.change_grant(work.connection, grant_id, values)
-                await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], Operation.UPDATE)
+                await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.UPDATE)
                 work.grant_changed(grant_id)
         return await self._find(grant_id)
 
@@ -130,14 +130,14 @@ async def revoke(work: Work, grants: Sequence[Grant]) -> None:
     for grant in standing:
         await granted.change_grant(work.connection, grant.id, {"revoked": work.at})
         work.grant_changed(grant.id)
-    await tell_locks(work, standing, Operation.REMOVE)
+    await tell_locks(work, standing, SyncOperation.REMOVE)
     await _count_revocations(work, standing)
 
 
 async def withdraw(work: Work, grants: Sequence[Grant]) -> None:
     """Remove grants altogether; locks that may hold them hear of it."""
     standing = [grant for grant in grants if grant.revoked is None]
-    await tell_locks(work, standing, Operation.REMOVE)
+    await tell_locks(work, standing, SyncOperation.REMOVE)
     await _count_revocations(work, standing)
     by_grant = await locks_by_grant(work, grants)
     await granted.remove_grants(work.connection, [grant.id for grant in grants])
@@ -149,19 +149,19 @@ async def subject_changed(work: Work, grants: Sequence[Grant]) -> None:
     """Locks must hear that somebody with these grants was enabled or disabled, or has other credentials."""
     standing = [grant for grant in grants if grant.revoked is None]
     await work.watch(grant.id for grant in standing)
-    await tell_locks(work, standing, Operation.UPDATE)
+    await tell_locks(work, standing, SyncOperation.UPDATE)
 
 
-async def tell_locks(work: Work, grants: Sequence[Grant], op: Operation) -> None:
+async def tell_locks(work: Work, grants: Sequence[Grant], op: SyncOperation) -> None:
     """Have all locks that these grants reach hear of them as they are."""
     await work.tell(await dues(work, grants, op, await locks_by_grant(work, grants)))
 
 
-async def dues(work: Work, grants: Sequence[Grant], op: Operation, locks: dict[str, list[str]]) -> list[Due]:
+async def dues(work: Work, grants: Sequence[Grant], op: SyncOperation, locks: dict[str, list[str]]) -> list[Due]:
     """What these locks, by grant, must hear of grants."""
     payloads = await _payloads(work, grants, op)
     return [
-        (lock_id, Entity.GRANT, grant.id, op, payloads[grant.id]) for grant in grants for lock_id in locks[grant.id]
+        (lock_id, SyncEntity.GRANT, grant.id, op, payloads[grant.id]) for grant in grants for lock_id in locks[grant.id]
     ]
 
 
@@ -192,9 +192,9 @@ async def _count_revocations(work: Work, grants: Sequence[Grant]) -> None:
         work.group_changed(group_id)
 
 
-async def _payloads(work: Work, grants: Sequence[Grant], op: Operation) -> dict[str, dict[str, Any]]:
+async def _payloads(work: Work, grants: Sequence[Grant], op: SyncOperation) -> dict[str, dict[str, Any]]:
     """Each grant as a lock must know it: enabled only if all that it hangs on is."""
-    if op is Operation.REMOVE:
+    if op is SyncOperation.REMOVE:
         return {grant.id: {} for grant in grants}
     shown = await people.find_credentials(work.connection, [g.credential_id for g in grants if g.credential_id])
     holders = [credential.person_id for credential in shown.values() if credential.person_id]

@@ -13,7 +13,7 @@ from building import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nymead_users.access.decision import Decision, Facts, Pin, Reason, Rule, decide, event_code
+from nymead_users.access.decision import AccessReason, Decision, Facts, Pin, Rule, decide, event_code
 from nymead_users.access.model import CredentialType
 from nymead_users.access.schedule import Schedule
 from nymead_users.instants import milliseconds
@@ -42,58 +42,60 @@ def facts(*rules: Rule, **others: Any) -> Facts:
 
 # Each reason, by the smallest facts that reach it
 
-REASONS: list[tuple[Reason, Facts, dict[str, Any]]] = [
-    (Reason.UNKNOWN_CREDENTIAL, facts(known=False), {}),
-    (Reason.REVOKED, facts(replace(FREE, revoked=True)), {}),
-    (Reason.DISABLED, facts(FREE, enabled=False), {}),
-    (Reason.DISABLED, facts(replace(FREE, enabled=False)), {}),
-    (Reason.DISABLED, facts(enabled=False), {}),
-    (Reason.LOCKED_OUT, facts(FREE, locked_until=FRIDAY + 1), {}),
-    (Reason.LOCKED_OUT, facts(locked_until=FRIDAY + 1), {}),
-    (Reason.NOT_AUTHORIZED, facts(), {}),
-    (Reason.NOT_YET_VALID, facts(replace(FREE, valid_from=FRIDAY + 1)), {}),
-    (Reason.EXPIRED, facts(replace(FREE, valid_before=FRIDAY)), {}),
-    (Reason.OUTSIDE_SCHEDULE, facts(replace(FREE, schedule=WEEKEND)), {}),
-    (Reason.REMOTE_NOT_ALLOWED, facts(replace(FREE, remote_allowed=False)), {"remote": True}),
-    (Reason.PIN_NOT_SET, facts(FREE), {"pin": Pin.NOT_SET}),
-    (Reason.WRONG_PIN, facts(FREE), {"pin": Pin.WRONG}),
-    (Reason.GRANTED, facts(FREE), {}),
-    (Reason.GRANTED, facts(FREE), {"pin": Pin.RIGHT}),
-    (Reason.GRANTED, facts(FREE, locked_until=FRIDAY), {}),
-    (Reason.GRANTED, facts(replace(FREE, valid_from=FRIDAY)), {}),
-    (Reason.GRANTED, facts(replace(FREE, valid_before=FRIDAY + 1)), {}),
-    (Reason.GRANTED, facts(replace(FREE, schedule=OFFICE)), {}),
-    (Reason.GRANTED, facts(replace(FREE, remote_allowed=False)), {}),
-    (Reason.GRANTED, facts(FREE), {"remote": True}),
+REASONS: list[tuple[AccessReason, Facts, dict[str, Any]]] = [
+    (AccessReason.UNKNOWN_CREDENTIAL, facts(known=False), {}),
+    (AccessReason.REVOKED, facts(replace(FREE, revoked=True)), {}),
+    (AccessReason.DISABLED, facts(FREE, enabled=False), {}),
+    (AccessReason.DISABLED, facts(replace(FREE, enabled=False)), {}),
+    (AccessReason.DISABLED, facts(enabled=False), {}),
+    (AccessReason.LOCKED_OUT, facts(FREE, locked_until=FRIDAY + 1), {}),
+    (AccessReason.LOCKED_OUT, facts(locked_until=FRIDAY + 1), {}),
+    (AccessReason.NOT_AUTHORIZED, facts(), {}),
+    (AccessReason.NOT_YET_VALID, facts(replace(FREE, valid_from=FRIDAY + 1)), {}),
+    (AccessReason.EXPIRED, facts(replace(FREE, valid_before=FRIDAY)), {}),
+    (AccessReason.OUTSIDE_SCHEDULE, facts(replace(FREE, schedule=WEEKEND)), {}),
+    (AccessReason.REMOTE_NOT_ALLOWED, facts(replace(FREE, remote_allowed=False)), {"remote": True}),
+    (AccessReason.PIN_NOT_SET, facts(FREE), {"pin": Pin.NOT_SET}),
+    (AccessReason.WRONG_PIN, facts(FREE), {"pin": Pin.WRONG}),
+    (AccessReason.GRANTED, facts(FREE), {}),
+    (AccessReason.GRANTED, facts(FREE), {"pin": Pin.RIGHT}),
+    (AccessReason.GRANTED, facts(FREE, locked_until=FRIDAY), {}),
+    (AccessReason.GRANTED, facts(replace(FREE, valid_from=FRIDAY)), {}),
+    (AccessReason.GRANTED, facts(replace(FREE, valid_before=FRIDAY + 1)), {}),
+    (AccessReason.GRANTED, facts(replace(FREE, schedule=OFFICE)), {}),
+    (AccessReason.GRANTED, facts(replace(FREE, remote_allowed=False)), {}),
+    (AccessReason.GRANTED, facts(FREE), {"remote": True}),
 ]
 
 
 @pytest.mark.parametrize(("reason", "what", "attempt"), REASONS)
-def test_each_reason_is_reached_by_the_smallest_facts(reason: Reason, what: Facts, attempt: dict[str, Any]) -> None:
+def test_each_reason_is_reached_by_the_smallest_facts(
+    reason: AccessReason, what: Facts, attempt: dict[str, Any]
+) -> None:
     """A step that fails by itself names the reason, at the exact bound of each period."""
     decision = decide(what, FRIDAY, **attempt)
     assert decision.reason is reason
-    assert decision.allowed is decision.desired is (reason is Reason.GRANTED)
+    assert decision.allowed is decision.desired is (reason is AccessReason.GRANTED)
     assert decision.grant_ids == (("grant",) if what.desired else ())
 
 
 def test_the_table_has_every_reason() -> None:
     """No reason is left out of the table of smallest facts."""
-    assert {reason for reason, _, _ in REASONS} == set(Reason)
+    assert {reason for reason, _, _ in REASONS} == set(AccessReason)
 
 
 # Each earlier step beats each later one
 
 #: What makes each step fail, in order: changes of the facts, of the grant, and of the attempt.
-STEPS: list[tuple[Reason, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    (Reason.UNKNOWN_CREDENTIAL, {"known": False}, {}, {}),
-    (Reason.REVOKED, {}, {"revoked": True}, {}),
-    (Reason.DISABLED, {"enabled": False}, {}, {}),
-    (Reason.LOCKED_OUT, {"locked_until": FRIDAY + HOUR}, {}, {}),
-    (Reason.NOT_YET_VALID, {}, {"valid_from": FRIDAY + HOUR}, {}),
-    (Reason.OUTSIDE_SCHEDULE, {}, {"schedule": WEEKEND}, {}),
-    (Reason.REMOTE_NOT_ALLOWED, {}, {"remote_allowed": False}, {"remote": True}),
-    (Reason.WRONG_PIN, {}, {}, {"pin": Pin.WRONG}),
+STEPS: list[tuple[AccessReason, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (AccessReason.UNKNOWN_CREDENTIAL, {"known": False}, {}, {}),
+    (AccessReason.REVOKED, {}, {"revoked": True}, {}),
+    (AccessReason.DISABLED, {"enabled": False}, {}, {}),
+    (AccessReason.LOCKED_OUT, {"locked_until": FRIDAY + HOUR}, {}, {}),
+    (AccessReason.NOT_YET_VALID, {}, {"valid_from": FRIDAY + HOUR}, {}),
+    (AccessReason.OUTSIDE_SCHEDULE, {}, {"schedule": WEEKEND}, {}),
+    (AccessReason.REMOTE_NOT_ALLOWED, {}, {"remote_allowed": False}, {"remote": True}),
+    (AccessReason.WRONG_PIN, {}, {}, {"pin": Pin.WRONG}),
 ]
 
 
@@ -108,13 +110,13 @@ def test_the_first_step_that_fails_names_the_reason(first: Any, second: Any) -> 
 @pytest.mark.parametrize(
     ("others", "reason"),
     [
-        ({"enabled": False, "locked_until": FRIDAY + HOUR}, Reason.DISABLED),
-        ({"enabled": False}, Reason.DISABLED),
-        ({"locked_until": FRIDAY + HOUR}, Reason.LOCKED_OUT),
-        ({}, Reason.NOT_AUTHORIZED),
+        ({"enabled": False, "locked_until": FRIDAY + HOUR}, AccessReason.DISABLED),
+        ({"enabled": False}, AccessReason.DISABLED),
+        ({"locked_until": FRIDAY + HOUR}, AccessReason.LOCKED_OUT),
+        ({}, AccessReason.NOT_AUTHORIZED),
     ],
 )
-def test_without_a_grant_what_comes_before_it_is_told(others: dict[str, Any], reason: Reason) -> None:
+def test_without_a_grant_what_comes_before_it_is_told(others: dict[str, Any], reason: AccessReason) -> None:
     """Somebody without any grant is told the earlier step where one fails, and notAuthorized otherwise."""
     assert decide(facts(**others), FRIDAY, pin=Pin.WRONG, remote=True).reason is reason
 
@@ -122,19 +124,19 @@ def test_without_a_grant_what_comes_before_it_is_told(others: dict[str, Any], re
 # Of several grants the one that got furthest counts
 
 FAILING = [
-    (Reason.REVOKED, replace(FREE, revoked=True)),
-    (Reason.DISABLED, replace(FREE, enabled=False)),
-    (Reason.NOT_YET_VALID, replace(FREE, valid_from=FRIDAY + HOUR)),
-    (Reason.OUTSIDE_SCHEDULE, replace(FREE, schedule=WEEKEND)),
-    (Reason.REMOTE_NOT_ALLOWED, replace(FREE, remote_allowed=False)),
-    (Reason.GRANTED, FREE),
+    (AccessReason.REVOKED, replace(FREE, revoked=True)),
+    (AccessReason.DISABLED, replace(FREE, enabled=False)),
+    (AccessReason.NOT_YET_VALID, replace(FREE, valid_from=FRIDAY + HOUR)),
+    (AccessReason.OUTSIDE_SCHEDULE, replace(FREE, schedule=WEEKEND)),
+    (AccessReason.REMOTE_NOT_ALLOWED, replace(FREE, remote_allowed=False)),
+    (AccessReason.GRANTED, FREE),
 ]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize(("less", "more"), list(combinations(FAILING, 2)))
 def test_of_two_grants_the_one_that_got_further_counts(
-    less: tuple[Reason, Rule], more: tuple[Reason, Rule], swapped: bool
+    less: tuple[AccessReason, Rule], more: tuple[AccessReason, Rule], swapped: bool
 ) -> None:
     """Whichever comes first, the grant that got further names the reason and is told alone."""
     rules = [replace(less[1], grant_id="less"), replace(more[1], grant_id="more")]
@@ -146,7 +148,7 @@ def test_all_grants_that_allow_it_are_told() -> None:
     """Of several grants that allow an attempt, each is told, and no other."""
     late = replace(FREE, grant_id="late", valid_from=FRIDAY + HOUR)
     decision = decide(facts(replace(FREE, grant_id="a"), late, replace(FREE, grant_id="b")), FRIDAY)
-    assert (decision.reason, decision.grant_ids) == (Reason.GRANTED, ("a", "b"))
+    assert (decision.reason, decision.grant_ids) == (AccessReason.GRANTED, ("a", "b"))
 
 
 def test_a_revoked_grant_does_not_stand_in_anothers_way() -> None:
@@ -192,23 +194,23 @@ def test_what_the_lock_would_do_is_told_beside_what_is_desired(
 # Event codes
 
 CODES = {
-    Reason.UNKNOWN_CREDENTIAL: 201,
-    Reason.REVOKED: 203,
-    Reason.DISABLED: 204,
-    Reason.LOCKED_OUT: 200,
-    Reason.NOT_AUTHORIZED: 206,
-    Reason.NOT_YET_VALID: 202,
-    Reason.EXPIRED: 202,
-    Reason.OUTSIDE_SCHEDULE: 207,
-    Reason.REMOTE_NOT_ALLOWED: 206,
-    Reason.PIN_NOT_SET: 205,
-    Reason.WRONG_PIN: 200,
+    AccessReason.UNKNOWN_CREDENTIAL: 201,
+    AccessReason.REVOKED: 203,
+    AccessReason.DISABLED: 204,
+    AccessReason.LOCKED_OUT: 200,
+    AccessReason.NOT_AUTHORIZED: 206,
+    AccessReason.NOT_YET_VALID: 202,
+    AccessReason.EXPIRED: 202,
+    AccessReason.OUTSIDE_SCHEDULE: 207,
+    AccessReason.REMOTE_NOT_ALLOWED: 206,
+    AccessReason.PIN_NOT_SET: 205,
+    AccessReason.WRONG_PIN: 200,
 }
 
 
 @pytest.mark.parametrize(("reason", "code"), list(CODES.items()))
 @pytest.mark.parametrize("kind", [None, *CredentialType])
-def test_each_refusal_has_its_number(reason: Reason, code: int, kind: CredentialType | None) -> None:
+def test_each_refusal_has_its_number(reason: AccessReason, code: int, kind: CredentialType | None) -> None:
     """A refusal's number is the page's, whatever was shown."""
     assert event_code(Decision(False, reason, (), None, False, False), kind, Pin.NOT_NEEDED) == code
 

@@ -20,20 +20,20 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue
-from nymead_users.access.decision import Decision, Reason, Subject
+from nymead_users.access.decision import AccessReason, Decision, Subject
 from nymead_users.access.decisions import Decisions
 from nymead_users.access.errors import AccessRefused
 from nymead_users.access.model import (
     Credential,
-    Entity,
     Grant,
     GrantState,
     Lock,
     LockGroup,
     Membership,
-    Operation,
     Person,
+    SyncEntity,
     SyncItem,
+    SyncOperation,
 )
 from nymead_users.access.schedule import Schedule
 from nymead_users.access.store import granted, people, places
@@ -234,11 +234,11 @@ class Story:
         """What a lock holds after it has heard of these items."""
         held = self.held.setdefault(lock.id, {})
         for item in items:
-            if item.entity is Entity.GRANT and item.op is Operation.REMOVE:
+            if item.entity is SyncEntity.GRANT and item.op is SyncOperation.REMOVE:
                 held.pop(item.entity_id, None)
-            elif item.entity is Entity.GRANT:
+            elif item.entity is SyncEntity.GRANT:
                 held[item.entity_id] = item.payload
-            elif item.op is Operation.REMOVE:
+            elif item.op is SyncOperation.REMOVE:
                 group_id = item.payload["lockGroupId"]
                 for grant_id in [key for key, known in held.items() if known.get("lockGroupId") == group_id]:
                     del held[grant_id]
@@ -359,7 +359,7 @@ class Story:
         assert answer.allowed is (bool(allowing) and not barred), (who, lock, at, answer)
         if answer.allowed:
             assert list(answer.grant_ids) == allowing
-            assert answer.reason is Reason.GRANTED
+            assert answer.reason is AccessReason.GRANTED
         on_lock = any(
             {known.get("personId"), known.get("credentialId")} & theirs
             and known["enabled"]
@@ -387,7 +387,7 @@ class Story:
             assert lock.pending == 0
             for at in MOMENTS:
                 for subject, what in await self.building.decisions.who(lock.id, None, at=at):
-                    if what.reason is not Reason.LOCKED_OUT:
+                    if what.reason is not AccessReason.LOCKED_OUT:
                         assert what.desired is what.on_lock, (subject, what)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from nymead_users.access import errors
 from nymead_users.access.changes import Added, Changed, Removed, SyncDue
-from nymead_users.access.decision import Reason
+from nymead_users.access.decision import AccessReason
 from nymead_users.access.groups import Query, States
 from nymead_users.access.model import Credential, GrantState, Lock, LockGroup, Membership, Person
 from nymead_users.access.unit import now
@@ -150,11 +150,11 @@ async def test_nobody_may_open_what_nobody_has_granted(building: Building) -> No
     ada, bob = await building.person(), await building.person("Bob")
     card = await building.credential()
     for who in (ada, bob, card):
-        assert (await building.asks(who, lock)).reason is Reason.NOT_AUTHORIZED
+        assert (await building.asks(who, lock)).reason is AccessReason.NOT_AUTHORIZED
     await building.grant(ada, lock)
     assert (await building.asks(ada, lock)).allowed
     for who, where in ((bob, lock), (card, lock), (ada, other)):
-        assert (await building.asks(who, where)).reason is Reason.NOT_AUTHORIZED
+        assert (await building.asks(who, where)).reason is AccessReason.NOT_AUTHORIZED
 
 
 async def test_a_revoked_grant_stays_revoked(building: Building) -> None:
@@ -163,7 +163,7 @@ async def test_a_revoked_grant_stays_revoked(building: Building) -> None:
     grant = await building.grant(person, lock)
     revoked = await building.grants.revoke(grant.id, **BY)
     assert (revoked.state, revoked.revoked is None) == (GrantState.REVOKING, False)
-    assert (await building.asks(person, lock)).reason is Reason.REVOKED
+    assert (await building.asks(person, lock)).reason is AccessReason.REVOKED
     building.hear()
     assert await building.grants.revoke(grant.id, **BY) == revoked
     with pytest.raises(errors.InvalidValue):
@@ -182,7 +182,9 @@ async def test_the_life_of_a_membership(building: Building) -> None:
     await building.grant(person, group)
 
     async def state() -> tuple[bool, States]:
-        return (await building.asks(person, lock)).allowed, (await building.groups.statistics([group.id]))[group.id]
+        return (await building.asks(person, lock)).allowed, (await building.groups.statistics([group.id], None))[
+            group.id
+        ]
 
     assert await state() == (False, States(0, 0, 0, 0))
     membership = await building.join(group, lock)
@@ -253,7 +255,7 @@ async def test_a_group_with_locks_or_grants_is_removed_only_by_force(building: B
     assert building.hear() == []
     assert await building.pending(lock) == []
     assert (await building.grant_now(grant)).state is GrantState.ACTIVE
-    assert (await building.groups.statistics([group.id]))[group.id] == States(0, 1, 0, 0)
+    assert (await building.groups.statistics([group.id], None))[group.id] == States(0, 1, 0, 0)
 
 
 async def test_a_group_removed_by_force_lets_go_of_all(building: Building) -> None:
@@ -273,10 +275,10 @@ async def test_a_group_removed_by_force_lets_go_of_all(building: Building) -> No
         await building.groups.find(building.owner, group.id, None)
     assert await building.rows("SELECT active FROM lock_groups") == [(0,)]
     decision = await building.asks(person, lock)
-    assert (decision.reason, decision.on_lock) == (Reason.REVOKED, True)
+    assert (decision.reason, decision.on_lock) == (AccessReason.REVOKED, True)
     await building.synchronise(lock)
     decision = await building.asks(person, lock)
-    assert (decision.reason, decision.on_lock) == (Reason.NOT_AUTHORIZED, False)
+    assert (decision.reason, decision.on_lock) == (AccessReason.NOT_AUTHORIZED, False)
     assert (await building.grant_now(grant)).state is GrantState.REVOKED
 
 
@@ -368,7 +370,7 @@ async def test_a_removed_lock_may_come_back_without_what_it_had(building: Buildi
     again = await building.lock("Again", lock.id)
     assert building.hear() == [Added(again, frozenset({lock.id}))]
     assert (again.id, again.title, again.pending, again.last_seen_rcl_serial_no) == (lock.id, "Again", 0, None)
-    assert (await building.asks(person, again)).reason is Reason.NOT_AUTHORIZED
+    assert (await building.asks(person, again)).reason is AccessReason.NOT_AUTHORIZED
     assert not (await building.asks(person, again)).on_lock
 
 
@@ -413,7 +415,7 @@ async def test_a_locks_zone_decides_its_hours(building: Building) -> None:
     await building.grant(person, lock, schedule=hour)
     assert (await building.asks(person, lock, at=noon)).allowed
     await building.locks.update(lock.id, {"time_zone": "Asia/Tokyo"}, **BY)
-    assert (await building.asks(person, lock, at=noon)).reason is Reason.OUTSIDE_SCHEDULE
+    assert (await building.asks(person, lock, at=noon)).reason is AccessReason.OUTSIDE_SCHEDULE
 
 
 async def test_who_sees_some_locks_only_sees_what_is_there(building: Building) -> None:

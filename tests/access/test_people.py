@@ -8,7 +8,7 @@ import pytest
 from building import BY, Building
 
 from nymead_users.access.changes import Added, Changed, Removed, SyncDue
-from nymead_users.access.decision import Reason
+from nymead_users.access.decision import AccessReason
 from nymead_users.access.decisions import Asked
 from nymead_users.access.errors import (
     CredentialNotFound,
@@ -17,7 +17,7 @@ from nymead_users.access.errors import (
     OwnerNotFound,
     PersonNotFound,
 )
-from nymead_users.access.model import CredentialType, Entity, GrantState, Operation
+from nymead_users.access.model import CredentialType, GrantState, SyncEntity, SyncOperation
 from nymead_users.identity.errors import Busy
 from nymead_users.identity.events import UserRemoved
 
@@ -126,13 +126,13 @@ async def test_removing_a_person_takes_credentials_and_grants_along(building: Bu
     assert await building.rows("SELECT id FROM grants") == [(kept.id,)]
     assert await building.count("credentials") == 0
     due = [(item.entity_id, item.op) for lock in (direct, member) for item in await building.pending(lock)]
-    assert sorted(due) == sorted((grant.id, Operation.REMOVE) for grant in grants)
+    assert sorted(due) == sorted((grant.id, SyncOperation.REMOVE) for grant in grants)
     assert await building.count("held_grants") == 4
     await building.synchronise(direct, member)
     assert await building.rows("SELECT grant_id FROM held_grants") == [(kept.id,)]
     with pytest.raises(PersonNotFound):
         await building.asks(person, direct)
-    assert (await building.asks(card, direct)).reason is Reason.UNKNOWN_CREDENTIAL
+    assert (await building.asks(card, direct)).reason is AccessReason.UNKNOWN_CREDENTIAL
 
 
 async def test_a_disabled_person_opens_nothing_and_locks_hear_of_it(building: Building) -> None:
@@ -146,11 +146,11 @@ async def test_a_disabled_person_opens_nothing_and_locks_hear_of_it(building: Bu
     assert (await building.grant_now(grant)).state is GrantState.PENDING
     for who in (person, card):
         decision = await building.asks(who, lock)
-        assert (decision.reason, decision.on_lock) == (Reason.DISABLED, True)
+        assert (decision.reason, decision.on_lock) == (AccessReason.DISABLED, True)
     await building.synchronise(lock)
     for who in (person, card):
         decision = await building.asks(who, lock)
-        assert (decision.reason, decision.on_lock) == (Reason.DISABLED, False)
+        assert (decision.reason, decision.on_lock) == (AccessReason.DISABLED, False)
 
 
 # Credentials
@@ -243,7 +243,10 @@ async def test_a_removed_credential_takes_its_grants_along(building: Building) -
     told = building.hear()
     assert [change.thing.id for change in told if isinstance(change, Removed)] == [card.id, own.id]
     due = [(item.entity, item.entity_id, item.op) for item in await building.pending(lock)]
-    assert due == [(Entity.GRANT, own.id, Operation.REMOVE), (Entity.GRANT, persons.id, Operation.UPDATE)]
+    assert due == [
+        (SyncEntity.GRANT, own.id, SyncOperation.REMOVE),
+        (SyncEntity.GRANT, persons.id, SyncOperation.UPDATE),
+    ]
     with pytest.raises(CredentialNotFound):
         await building.people.remove_credential(card.id, **BY)
     assert (await building.asks(person, lock)).grant_ids == (persons.id,)
@@ -256,7 +259,7 @@ async def test_a_disabled_credential_opens_nothing(building: Building) -> None:
     card, code = await building.credential(person=person), await building.credential("4711", kind=CODE, person=person)
     await building.grant(person, lock)
     await building.people.update_credential(card.id, enabled=False, **BY)
-    assert (await building.asks(card, lock)).reason is Reason.DISABLED
+    assert (await building.asks(card, lock)).reason is AccessReason.DISABLED
     assert (await building.asks(code, lock)).allowed
     assert (await building.asks(person, lock)).allowed
 

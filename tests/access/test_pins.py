@@ -10,10 +10,10 @@ from building import BY, PIN_ATTEMPTS, PIN_LOCKOUT, Building, asked
 from sqlalchemy import update
 
 from nymead_users.access.changes import Changed, Decided
-from nymead_users.access.decision import Reason
+from nymead_users.access.decision import AccessReason
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.errors import LockNotFound, NotVisible
-from nymead_users.access.model import Credential, CredentialType, EventKind, Lock
+from nymead_users.access.model import AccessEventKind, Credential, CredentialType, Lock
 from nymead_users.access.unit import now
 from nymead_users.instants import milliseconds
 from nymead_users.storage.tables import credentials
@@ -33,7 +33,7 @@ async def door(building: Building) -> tuple[Credential, Lock]:
 async def lock_out(building: Building, card: Credential, lock: Lock) -> None:
     for _ in range(PIN_ATTEMPTS):
         decision, _ = await building.reports(card, lock, pin=WRONG)
-        assert decision.reason is Reason.WRONG_PIN
+        assert decision.reason is AccessReason.WRONG_PIN
 
 
 async def let_pass(building: Building, card: Credential) -> None:
@@ -50,13 +50,21 @@ async def let_pass(building: Building, card: Credential) -> None:
 async def test_a_pin_must_be_there_and_right_where_one_is_set(building: Building) -> None:
     """Where a PIN is set, none, a wrong one and the right one are told apart, for Evaluate and a report alike."""
     card, lock = await door(building)
-    answers = {None: Reason.PIN_NOT_SET, WRONG: Reason.WRONG_PIN, PIN: Reason.GRANTED, "": Reason.WRONG_PIN}
+    answers = {
+        None: AccessReason.PIN_NOT_SET,
+        WRONG: AccessReason.WRONG_PIN,
+        PIN: AccessReason.GRANTED,
+        "": AccessReason.WRONG_PIN,
+    }
     for pin, reason in answers.items():
         decision = await building.asks(card, lock, pin=pin)
-        assert (decision.reason, decision.on_lock) == (reason, reason is Reason.GRANTED)
+        assert (decision.reason, decision.on_lock) == (reason, reason is AccessReason.GRANTED)
         reported, entry = await building.reports(card, lock, pin=pin)
         assert reported.reason is reason
-        assert entry.code == {Reason.PIN_NOT_SET: 205, Reason.WRONG_PIN: 200, Reason.GRANTED: 103}[reason]
+        assert (
+            entry.code
+            == {AccessReason.PIN_NOT_SET: 205, AccessReason.WRONG_PIN: 200, AccessReason.GRANTED: 103}[reason]
+        )
 
 
 async def test_a_pin_where_none_is_set_opens_nothing(building: Building) -> None:
@@ -64,8 +72,8 @@ async def test_a_pin_where_none_is_set_opens_nothing(building: Building) -> None
     lock, card = await building.lock(), await building.credential()
     await building.grant(card, lock)
     assert (await building.asks(card, lock)).allowed
-    assert (await building.asks(card, lock, pin=PIN)).reason is Reason.PIN_NOT_SET
-    assert (await building.reports(card, lock, pin=PIN))[0].reason is Reason.PIN_NOT_SET
+    assert (await building.asks(card, lock, pin=PIN)).reason is AccessReason.PIN_NOT_SET
+    assert (await building.reports(card, lock, pin=PIN))[0].reason is AccessReason.PIN_NOT_SET
 
 
 async def test_too_many_wrong_pins_lock_a_credential_out(building: Building) -> None:
@@ -82,9 +90,9 @@ async def test_too_many_wrong_pins_lock_a_credential_out(building: Building) -> 
     ]
     for pin in (PIN, WRONG, None):
         decision, entry = await building.reports(card, lock, pin=pin)
-        assert (decision.reason, entry.code) == (Reason.LOCKED_OUT, 200)
+        assert (decision.reason, entry.code) == (AccessReason.LOCKED_OUT, 200)
         assert decision.until == milliseconds(locked.locked_until)
-        assert (await building.asks(card, lock, pin=pin)).reason is Reason.LOCKED_OUT
+        assert (await building.asks(card, lock, pin=pin)).reason is AccessReason.LOCKED_OUT
     assert await building.credential_now(card) == locked
     await let_pass(building, card)
     assert (await building.reports(card, lock, pin=PIN))[0].allowed
@@ -106,11 +114,11 @@ async def test_parallel_guesses_count_each(building: Building) -> None:
     guesses = [*(f"{number:04}" for number in range(20)), PIN]
     answers = await asyncio.gather(*(building.reports(card, lock, pin=pin) for pin in guesses))
     reasons = [decision.reason for decision, _ in answers]
-    allowed = reasons.count(Reason.GRANTED)
-    assert reasons.count(Reason.WRONG_PIN) <= PIN_ATTEMPTS * (1 + allowed)
-    assert reasons.count(Reason.LOCKED_OUT) >= len(guesses) - PIN_ATTEMPTS * (1 + allowed) - allowed
+    allowed = reasons.count(AccessReason.GRANTED)
+    assert reasons.count(AccessReason.WRONG_PIN) <= PIN_ATTEMPTS * (1 + allowed)
+    assert reasons.count(AccessReason.LOCKED_OUT) >= len(guesses) - PIN_ATTEMPTS * (1 + allowed) - allowed
     assert (await building.credential_now(card)).locked_until is not None
-    assert (await building.reports(card, lock, pin=PIN))[0].reason is Reason.LOCKED_OUT
+    assert (await building.reports(card, lock, pin=PIN))[0].reason is AccessReason.LOCKED_OUT
 
 
 @pytest.mark.parametrize("shift", [-400 * DAY, -DAY, DAY, 400 * DAY])
@@ -118,11 +126,11 @@ async def test_a_reported_time_evades_no_lock_out(building: Building, shift: tim
     """Whatever time a lock reports, wrong PINs count, and a lock-out lasts until it is over here."""
     card, lock = await door(building)
     for _ in range(PIN_ATTEMPTS):
-        assert (await building.reports(card, lock, pin=WRONG, at=now() + shift))[0].reason is Reason.WRONG_PIN
+        assert (await building.reports(card, lock, pin=WRONG, at=now() + shift))[0].reason is AccessReason.WRONG_PIN
     decision, entry = await building.reports(card, lock, pin=PIN, at=now() + shift)
-    assert decision.reason is Reason.LOCKED_OUT
+    assert decision.reason is AccessReason.LOCKED_OUT
     assert abs(entry.time - now() - shift) < timedelta(seconds=PIN_LOCKOUT)
-    assert (await building.reports(card, lock, pin=PIN))[0].reason is Reason.LOCKED_OUT
+    assert (await building.reports(card, lock, pin=PIN))[0].reason is AccessReason.LOCKED_OUT
 
 
 async def test_a_late_report_after_a_lock_out_is_decided_as_any_other(building: Building) -> None:
@@ -130,7 +138,7 @@ async def test_a_late_report_after_a_lock_out_is_decided_as_any_other(building: 
     card, lock = await door(building)
     await lock_out(building, card, lock)
     await let_pass(building, card)
-    assert (await building.reports(card, lock, pin=PIN, at=now() - DAY))[0].reason is Reason.GRANTED
+    assert (await building.reports(card, lock, pin=PIN, at=now() - DAY))[0].reason is AccessReason.GRANTED
 
 
 async def test_evaluate_counts_nothing(building: Building) -> None:
@@ -139,7 +147,7 @@ async def test_evaluate_counts_nothing(building: Building) -> None:
     entries = await building.count("events")
     building.hear()
     for _ in range(3 * PIN_ATTEMPTS):
-        assert (await building.asks(card, lock, pin=WRONG)).reason is Reason.WRONG_PIN
+        assert (await building.asks(card, lock, pin=WRONG)).reason is AccessReason.WRONG_PIN
     assert building.hear() == []
     assert await building.count("events") == entries
     assert await building.rows("SELECT wrong_pins, locked_until FROM credentials") == [(0, None)]
@@ -151,7 +159,7 @@ async def test_a_wrong_pin_counts_only_where_it_is_looked_at(building: Building)
     card, _ = await door(building)
     other = await building.lock("Other")
     for _ in range(2 * PIN_ATTEMPTS):
-        assert (await building.reports(card, other, pin=WRONG))[0].reason is Reason.NOT_AUTHORIZED
+        assert (await building.reports(card, other, pin=WRONG))[0].reason is AccessReason.NOT_AUTHORIZED
     assert await building.rows("SELECT wrong_pins, locked_until FROM credentials") == [(0, None)]
 
 
@@ -161,7 +169,7 @@ async def test_changing_a_credential_ends_its_lock_out(building: Building) -> No
     await lock_out(building, card, lock)
     changed = await building.people.update_credential(card.id, pin="99999999", **BY)
     assert changed.locked_until is None
-    assert (await building.reports(card, lock, pin=PIN))[0].reason is Reason.WRONG_PIN
+    assert (await building.reports(card, lock, pin=PIN))[0].reason is AccessReason.WRONG_PIN
     assert (await building.reports(card, lock, pin="99999999"))[0].allowed
     await building.people.update_credential(card.id, pin=None, **BY)
     assert (await building.reports(card, lock))[0].allowed
@@ -200,12 +208,12 @@ async def test_a_pin_changed_while_an_attempt_is_looked_at_counts_as_it_is_then(
     await writing.__aexit__(None, None, None)
     decision, _ = await attempt
     expected = {
-        ("set", None): Reason.PIN_NOT_SET,
-        ("set", PIN): Reason.WRONG_PIN,
-        ("cleared", None): Reason.GRANTED,
-        ("cleared", PIN): Reason.PIN_NOT_SET,
-        ("changed", None): Reason.PIN_NOT_SET,
-        ("changed", PIN): Reason.WRONG_PIN,
+        ("set", None): AccessReason.PIN_NOT_SET,
+        ("set", PIN): AccessReason.WRONG_PIN,
+        ("cleared", None): AccessReason.GRANTED,
+        ("cleared", PIN): AccessReason.PIN_NOT_SET,
+        ("changed", None): AccessReason.PIN_NOT_SET,
+        ("changed", PIN): AccessReason.WRONG_PIN,
     }
     assert decision.reason is expected[meanwhile, shown]
 
@@ -222,7 +230,7 @@ async def test_a_report_is_logged_and_told_once(building: Building) -> None:
     at = now() - DAY
     decision, entry = await building.reports(card, lock, at=at)
     assert building.hear() == [Decided(entry)]
-    assert (entry.kind, entry.time, entry.allowed) == (EventKind.DECISION, at, True)
+    assert (entry.kind, entry.time, entry.allowed) == (AccessEventKind.DECISION, at, True)
     assert (entry.reason, entry.code) == ("granted", 102)
     assert (entry.lock_id, entry.person_id, entry.credential_id) == (lock.id, person.id, card.id)
     assert entry.details == {"remote": False, "grantIds": [grant.id], "onLock": False, "by": "admin"}
@@ -234,9 +242,9 @@ async def test_an_unknown_credential_is_refused_and_logged(building: Building) -
     lock, card = await building.lock(), await building.credential("987654321")
     await building.people.remove_credential(card.id, **BY)
     decision, entry = await building.reports(card, lock, pin=PIN)
-    assert (decision.reason, entry.code, entry.credential_id) == (Reason.UNKNOWN_CREDENTIAL, 201, None)
+    assert (decision.reason, entry.code, entry.credential_id) == (AccessReason.UNKNOWN_CREDENTIAL, 201, None)
     assert "987654321" not in repr(entry)
-    assert (await building.asks(card, lock)).reason is Reason.UNKNOWN_CREDENTIAL
+    assert (await building.asks(card, lock)).reason is AccessReason.UNKNOWN_CREDENTIAL
 
 
 async def test_who_may_not_see_a_lock_learns_nothing_of_it(building: Building) -> None:
@@ -261,21 +269,21 @@ async def test_the_last_answer_is_kept_only_until_something_changes(building: Bu
     end = now() + timedelta(milliseconds=30)
     await building.grants.update(grant.id, {"valid_before": end}, **BY)
     decision = await building.asks(person, lock)
-    assert decision.reason is (Reason.GRANTED if decision.allowed else Reason.EXPIRED)
+    assert decision.reason is (AccessReason.GRANTED if decision.allowed else AccessReason.EXPIRED)
     while now() < end:  # noqa: ASYNC110 - likewise
         await asyncio.sleep(0)
-    assert (await building.asks(person, lock)).reason is Reason.EXPIRED
+    assert (await building.asks(person, lock)).reason is AccessReason.EXPIRED
     await building.grants.update(grant.id, {"valid_before": None, "remote_allowed": False}, **BY)
     assert (await building.asks(person, lock)).allowed
-    assert (await building.asks(person, lock, remote=True)).reason is Reason.REMOTE_NOT_ALLOWED
+    assert (await building.asks(person, lock, remote=True)).reason is AccessReason.REMOTE_NOT_ALLOWED
     await building.people.update(person.id, {"enabled": False}, **BY)
-    assert (await building.asks(person, lock)).reason is Reason.DISABLED
+    assert (await building.asks(person, lock)).reason is AccessReason.DISABLED
 
 
 async def test_with_one_attempt_allowed_the_first_wrong_pin_locks_out(building: Building) -> None:
     """The number of attempts is the setting's."""
     card, lock = await door(building)
     strict = Decisions(building.model, building.passwords, PinRules(1, PIN_LOCKOUT))
-    for reason in (Reason.WRONG_PIN, Reason.LOCKED_OUT):
+    for reason in (AccessReason.WRONG_PIN, AccessReason.LOCKED_OUT):
         decision, _ = await strict.report(asked(card, lock), None, at=None, remote=False, pin=WRONG, **BY)
         assert decision.reason is reason

@@ -9,16 +9,16 @@ from building import BY, MILLISECOND, Building
 
 from nymead_users.access import errors
 from nymead_users.access.changes import Changed, SyncDue
-from nymead_users.access.decision import Reason
-from nymead_users.access.model import Confirmation, Entity, Grant, GrantState, Operation, SyncItem
+from nymead_users.access.decision import AccessReason
+from nymead_users.access.model import Confirmation, Grant, GrantState, SyncEntity, SyncItem, SyncOperation
 from nymead_users.access.store.syncing import BATCH
 from nymead_users.access.sync import MAX_ERROR
 from nymead_users.access.unit import now
 
-ADD, UPDATE, REMOVE = Operation.ADD, Operation.UPDATE, Operation.REMOVE
+ADD, UPDATE, REMOVE = SyncOperation.ADD, SyncOperation.UPDATE, SyncOperation.REMOVE
 
 
-def told_of(items: list[SyncItem]) -> list[tuple[Entity, str, Operation]]:
+def told_of(items: list[SyncItem]) -> list[tuple[SyncEntity, str, SyncOperation]]:
     return [(item.entity, item.entity_id, item.op) for item in items]
 
 
@@ -38,12 +38,12 @@ async def test_a_lock_hears_of_everything_in_the_order_in_which_it_happened(buil
     await building.leave(membership)
     items = await building.pending(lock)
     assert told_of(items) == [
-        (Entity.MEMBERSHIP, membership.id, ADD),
-        (Entity.GRANT, grant.id, ADD),
-        (Entity.GRANT, grant.id, UPDATE),
-        (Entity.GRANT, grant.id, UPDATE),
-        (Entity.GRANT, grant.id, REMOVE),
-        (Entity.MEMBERSHIP, membership.id, REMOVE),
+        (SyncEntity.MEMBERSHIP, membership.id, ADD),
+        (SyncEntity.GRANT, grant.id, ADD),
+        (SyncEntity.GRANT, grant.id, UPDATE),
+        (SyncEntity.GRANT, grant.id, UPDATE),
+        (SyncEntity.GRANT, grant.id, REMOVE),
+        (SyncEntity.MEMBERSHIP, membership.id, REMOVE),
     ]
     assert [item.number for item in items] == sorted({item.number for item in items})
     assert [item.payload.get("enabled") for item in items] == [None, True, False, False, None, None]
@@ -61,7 +61,7 @@ async def test_only_the_locks_that_a_change_concerns_hear_of_it(building: Buildi
     grant = await building.grant(await building.person(), group)
     due = {change.lock_id for change in building.hear() if isinstance(change, SyncDue)}
     assert due == {lock.id for lock in locks[:2]}
-    hears = [(Entity.GRANT, grant.id, ADD) in told_of(await building.pending(lock)) for lock in locks]
+    hears = [(SyncEntity.GRANT, grant.id, ADD) in told_of(await building.pending(lock)) for lock in locks]
     assert hears == [True, True, False]
 
 
@@ -77,7 +77,7 @@ async def test_a_lock_that_joins_hears_of_the_groups_grants(building: Building) 
     building.hear()
     membership = await building.join(group, second)
     due = told_of(await building.pending(second))
-    assert due == [(Entity.MEMBERSHIP, membership.id, ADD), (Entity.GRANT, standing.id, ADD)]
+    assert due == [(SyncEntity.MEMBERSHIP, membership.id, ADD), (SyncEntity.GRANT, standing.id, ADD)]
     assert [(grant.id, grant.state) for grant in changed_grants(building)] == [(standing.id, GrantState.PENDING)]
 
 
@@ -215,10 +215,10 @@ async def test_a_lock_that_has_left_holds_nothing_of_the_group(building: Buildin
         await building.hears(lock, (await building.pending(lock))[0])
         await building.leave(membership)
     items = await building.pending(lock)
-    for item in sorted(items, key=lambda each: each.entity is Entity.GRANT):
+    for item in sorted(items, key=lambda each: each.entity is SyncEntity.GRANT):
         await building.hears(lock, item)
     decision = await building.asks(person, lock)
-    assert (decision.reason, decision.on_lock) == (Reason.NOT_AUTHORIZED, False)
+    assert (decision.reason, decision.on_lock) == (AccessReason.NOT_AUTHORIZED, False)
     assert await building.count("held_grants") == 0
 
 

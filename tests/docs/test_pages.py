@@ -15,7 +15,7 @@ from conftest import PATIENCE, Server, StartServer
 from pages import DOCS, PAGES, ROOT, Block, blocks, name
 from typer.testing import CliRunner
 
-from nymead_users.access.decision import Decision, Pin, Reason, event_code
+from nymead_users.access.decision import AccessReason, Decision, Pin, event_code
 from nymead_users.access.errors import AccessRefused, AlreadyMember, TooManyGroups
 from nymead_users.cli.main import app
 from nymead_users.config import load
@@ -125,8 +125,8 @@ def test_the_steps_of_a_decision_are_the_servers() -> None:
     """The table of reasons has all of them in the order of the steps, with the code of each."""
     page = (DOCS / "guides" / "access.md").read_text()
     rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
-    told = {Reason(reason): int(code) for reason, code in rows}
-    assert [*told, Reason.GRANTED] == list(Reason)
+    told = {AccessReason(reason): int(code) for reason, code in rows}
+    assert [*told, AccessReason.GRANTED] == list(AccessReason)
     for reason, code in told.items():
         refusal = Decision(False, reason, (), None, False, False)
         assert event_code(refusal, None, Pin.NOT_NEEDED) == code

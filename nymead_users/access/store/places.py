@@ -227,14 +227,16 @@ async def change_membership(connection: Connection, membership_id: str, values: 
     await connection.execute(update(memberships).where(memberships.c.id == membership_id).values(**values))
 
 
-async def count_states(connection: Connection, group_id: str) -> tuple[int, int, int, int]:
-    """How many memberships in a group are joining, joined, leaving and left."""
+async def count_states(connection: Connection, group_id: str, sight: Sight) -> tuple[int, int, int, int]:
+    """How many memberships in a group, of these locks, are joining, joined, leaving and left."""
     joining = memberships.c.join_completed.is_(None) & memberships.c.leave_start.is_(None)
     joined = memberships.c.join_completed.is_not(None) & memberships.c.leave_start.is_(None)
     leaving = memberships.c.leave_start.is_not(None) & OPEN
     statement = select(
         *(func.count().filter(state) for state in (joining, joined, leaving, ~OPEN)),
     ).where(memberships.c.group_id == group_id)
+    if sight is not None:
+        statement = statement.where(memberships.c.lock_id.in_(sight))
     row = (await connection.execute(statement)).one()
     return row[0], row[1], row[2], row[3]
 

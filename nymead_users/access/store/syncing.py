@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
-from nymead_users.access.model import Entity, Operation, SyncItem
+from nymead_users.access.model import SyncEntity, SyncItem, SyncOperation
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import grants, held_grants, sync_items
 
@@ -33,7 +33,7 @@ _ITEM = (
 )
 
 #: One thing to be heard: the lock, what, its id, what has happened to it, and how the lock must know it.
-Due = tuple[str, Entity, str, Operation, dict[str, Any]]
+Due = tuple[str, SyncEntity, str, SyncOperation, dict[str, Any]]
 
 
 async def add_items(connection: Connection, due: Iterable[Due], at: datetime) -> None:
@@ -74,7 +74,7 @@ async def awaiting(connection: Connection, lock_id: str) -> list[str]:
         .where(
             sync_items.c.lock_id == lock_id,
             sync_items.c.confirmed.is_(None),
-            sync_items.c.entity == Entity.GRANT.value,
+            sync_items.c.entity == SyncEntity.GRANT.value,
         )
         .distinct()
     )
@@ -86,8 +86,8 @@ async def revocations_due(connection: Connection, lock_id: str) -> bool:
     due = select(sync_items.c.number).where(
         sync_items.c.lock_id == lock_id,
         sync_items.c.confirmed.is_(None),
-        sync_items.c.entity == Entity.GRANT.value,
-        sync_items.c.op == Operation.REMOVE.value,
+        sync_items.c.entity == SyncEntity.GRANT.value,
+        sync_items.c.op == SyncOperation.REMOVE.value,
     )
     return bool(await connection.scalar(select(due.exists())))
 
@@ -150,7 +150,7 @@ def _of_group(lock_id: str, group_id: str) -> ColumnElement[bool]:
     return and_(
         sync_items.c.lock_id == lock_id,
         sync_items.c.confirmed.is_(None),
-        sync_items.c.entity == Entity.GRANT.value,
+        sync_items.c.entity == SyncEntity.GRANT.value,
         sync_items.c.entity_id.in_(select(grants.c.id).where(grants.c.group_id == group_id)),
     )
 
@@ -186,4 +186,4 @@ async def drop_group(connection: Connection, lock_id: str, group_id: str) -> Non
 
 def _item(row: Sequence[Any]) -> SyncItem:
     number, item_id, lock_id, entity, entity_id, op, *rest = row
-    return SyncItem(number, item_id, lock_id, Entity(entity), entity_id, Operation(op), *rest)
+    return SyncItem(number, item_id, lock_id, SyncEntity(entity), entity_id, SyncOperation(op), *rest)

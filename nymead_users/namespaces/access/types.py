@@ -6,22 +6,22 @@ from enum import StrEnum
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import TypedDict
 
-from nymead_users.access.decision import Decision, Reason
+from nymead_users.access.decision import AccessReason, Decision
 from nymead_users.access.model import (
+    AccessEventKind,
     Credential,
     CredentialType,
-    Entity,
-    EventKind,
     Grant,
     GrantState,
     Lock,
     LogEntry,
-    Operation,
     Owner,
     Person,
+    SyncEntity,
     SyncItem,
+    SyncOperation,
 )
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
@@ -60,8 +60,8 @@ class AccessError(StrEnum):
     DUPLICATE = "AccessErrorDuplicate"
 
 
-#: The domain's words, as the contract names them.
-AccessReason = TypeAliasType("AccessReason", Annotated[Reason, word_of(Reason)])
+#: Why, as a value of what is returned.
+_Why = Annotated[AccessReason, word_of(AccessReason)]
 
 
 class Weekday(StrEnum):
@@ -190,7 +190,7 @@ class AccessDecision(TypedDict):
     """What was decided, and why."""
 
     allowed: Annotated[bool, Field(description="Whether the lock may be opened. It is what is desired.")]
-    reason: Annotated[AccessReason, Field(description="Why: the first step at which it fails, or granted.")]
+    reason: Annotated[_Why, Field(description="Why: the first step at which it fails, or granted.")]
     grantIds: Annotated[list[Id], Field(description="The grants that allow it, or that got as far as the reason.")]
     until: NotRequired[
         Annotated[
@@ -208,7 +208,7 @@ class HolderInfo(TypedDict):
     personId: NotRequired[Annotated[Id, Field(description="The person.")]]
     credentialId: NotRequired[Annotated[Id, Field(description="The credential, where it is nobody's.")]]
     allowed: Annotated[bool, Field(description="Whether they may open it.")]
-    reason: Annotated[AccessReason, Field(description="Why.")]
+    reason: Annotated[_Why, Field(description="Why.")]
     grantIds: Annotated[list[Id], Field(description="The grants that got as far as the reason.")]
     until: NotRequired[Annotated[Time, Field(description="Until then this stays as it is, if nothing is changed.")]]
     onLock: Annotated[bool, Field(description="What the lock would do by what has reached it so far.")]
@@ -220,7 +220,7 @@ class ReachInfo(TypedDict):
 
     lockId: Annotated[Id, Field(description="The lock.")]
     allowed: Annotated[bool, Field(description="Whether they may open it.")]
-    reason: Annotated[AccessReason, Field(description="Why.")]
+    reason: Annotated[_Why, Field(description="Why.")]
     grantIds: Annotated[list[Id], Field(description="The grants that got as far as the reason.")]
     until: NotRequired[Annotated[Time, Field(description="Until then this stays as it is, if nothing is changed.")]]
     onLock: Annotated[bool, Field(description="What the lock would do by what has reached it so far.")]
@@ -231,9 +231,9 @@ class SyncItemInfo(TypedDict):
     """Something that a lock must hear of."""
 
     id: Annotated[Id, Field(description="What ConfirmSync takes.")]
-    entity: Annotated[Entity, word_of(Entity), Field(description="What it is about.")]
+    entity: Annotated[SyncEntity, word_of(SyncEntity), Field(description="What it is about.")]
     entityId: Annotated[Id, Field(description="Which one.")]
-    op: Annotated[Operation, word_of(Operation), Field(description="What has happened to it.")]
+    op: Annotated[SyncOperation, word_of(SyncOperation), Field(description="What has happened to it.")]
     content: Annotated[
         dict[str, Any],
         Field(
@@ -253,7 +253,7 @@ class AccessEvent(TypedDict):
 
     id: Annotated[Id, Field(description="The entry's id.")]
     time: Annotated[Time, Field(description="When it happened.")]
-    kind: Annotated[EventKind, word_of(EventKind), Field(description="What it tells of.")]
+    kind: Annotated[AccessEventKind, word_of(AccessEventKind), Field(description="What it tells of.")]
     lockId: NotRequired[Annotated[Id, Field(description="The lock it is about.")]]
     personId: NotRequired[Annotated[Id, Field(description="The person it is about.")]]
     credentialId: NotRequired[Annotated[Id, Field(description="The credential it is about.")]]

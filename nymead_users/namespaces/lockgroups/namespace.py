@@ -107,7 +107,7 @@ class LockGroupsNamespace(Namespace):
         async def groups() -> list[dict[str, Any]]:
             wanted = _expansions(params.expand, _GROUP_EXPANSIONS)
             found = await self._groups.listed(params.ownerAccountId, sight_of(caller), _query(params))
-            return await self._shown(found, wanted)
+            return await self._shown(found, wanted, sight_of(caller))
 
         return await _answer(groups(), lambda found: {"lockGroups": found})
 
@@ -118,7 +118,7 @@ class LockGroupsNamespace(Namespace):
         async def group() -> dict[str, Any]:
             wanted = _expansions(params.expand, _GROUP_EXPANSIONS)
             found = await self._groups.find(params.ownerAccountId, params.id, sight_of(caller))
-            return (await self._shown([found], wanted))[0]
+            return (await self._shown([found], wanted, sight_of(caller)))[0]
 
         return await _answer(group(), lambda found: {"lockGroup": found})
 
@@ -249,13 +249,13 @@ class LockGroupsNamespace(Namespace):
 
     # Inside
 
-    async def _shown(self, groups: list[LockGroup], wanted: Collection[str]) -> list[dict[str, Any]]:
+    async def _shown(self, groups: list[LockGroup], wanted: Collection[str], sight: Sight) -> list[dict[str, Any]]:
         shown = [group_info(group) for group in groups]
         if "supportedFeatures" in wanted:
             for info in shown:
                 info["supportedFeatures"] = {"timeRestrictionIcalSupport": "Supported"}
         if "statistics" in wanted:
-            states = await self._groups.statistics([group.id for group in groups])
+            states = await self._groups.statistics([group.id for group in groups], sight)
             for info in shown:
                 info["statistics"] = statistics_info(states[info["id"]])
         return shown
