@@ -303,6 +303,7 @@ class Story:
         building = self.building
         locks, persons = self.all(Lock), self.all(Person)
         loose = [each for each in self.all(Credential) if each.person_id is None]
+        owned = [each for each in self.all(Credential) if each.person_id is not None]
         listed: dict[tuple[str, Subject], Decision] = {}
         reached: dict[tuple[str, Subject], Decision] = {}
         for lock in locks:
@@ -324,15 +325,19 @@ class Story:
                     assert not answer.allowed
                     assert answer.grant_ids == ()
                 self.check_answer(who, lock, at or datetime.now(UTC), answer)
+            for card in owned:
+                answer = await building.decisions.evaluate(asked(card, lock), None, at=at)
+                self.check_answer(card, lock, at or datetime.now(UTC), answer)
         assert listed == {}
 
     def check_answer(self, who: Person | Credential, lock: Lock, at: datetime, answer: Decision) -> None:
         """Hold an answer against a plain reading of the page."""
-        theirs = (
-            {who.id}
-            if isinstance(who, Credential)
-            else {who.id} | {each.id for each in self.all(Credential) if each.person_id == who.id}
-        )
+        if isinstance(who, Person):
+            holder = None
+            theirs = {who.id, *(each.id for each in self.all(Credential) if each.person_id == who.id)}
+        else:
+            holder = self.things[who.person_id] if who.person_id else None
+            theirs = {who.id, who.person_id} - {None}
         groups = {
             each.group_id
             for each in self.all(Membership)
@@ -348,6 +353,7 @@ class Story:
                 and grant.enabled
                 and subject.enabled
                 and who.enabled
+                and (holder is None or holder.enabled)
                 and (grant.valid_from is None or grant.valid_from <= at)
                 and (grant.valid_before is None or at < grant.valid_before)
                 and _holds(grant.schedule, at, lock)
@@ -362,6 +368,7 @@ class Story:
             assert answer.reason is AccessReason.GRANTED
         on_lock = any(
             {known.get("personId"), known.get("credentialId")} & theirs
+            and (holder is None or "credentialId" in known or _shows(who, known))
             and known["enabled"]
             and ("validFrom" not in known or datetime.fromisoformat(known["validFrom"]) <= at)
             and ("validBefore" not in known or at < datetime.fromisoformat(known["validBefore"]))
@@ -389,6 +396,10 @@ class Story:
                 for subject, what in await self.building.decisions.who(lock.id, None, at=at):
                     if what.reason is not AccessReason.LOCKED_OUT:
                         assert what.desired is what.on_lock, (subject, what)
+                for card in self.all(Credential):
+                    what = await self.building.decisions.evaluate(asked(card, lock), None, at=at)
+                    if what.reason is not AccessReason.LOCKED_OUT:
+                        assert what.desired is what.on_lock, (card, what)
 
 
 class Nothing(Exception):
@@ -400,6 +411,11 @@ def _shown(old: Any, new: Any) -> Any:
     if isinstance(old, Lock) and new.pending > old.pending:
         return type(old)(*(getattr(new if name == "pending" else old, name) for name in Lock.__slots__))
     return old
+
+
+def _shows(credential: Any, known: dict[str, Any]) -> bool:
+    """Whether a lock knows that a person may show a credential."""
+    return (credential.type.value, credential.value) in {(one["type"], one["value"]) for one in known["credentials"]}
 
 
 def _holds(schedule: dict[str, Any] | None, at: datetime, lock: Lock) -> bool:

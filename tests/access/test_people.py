@@ -264,6 +264,27 @@ async def test_a_disabled_credential_opens_nothing(building: Building) -> None:
     assert (await building.asks(person, lock)).allowed
 
 
+async def test_a_lock_lets_only_those_credentials_in_that_it_knows(building: Building) -> None:
+    """What a lock would do with a person's credential is told by whether it has heard of it, and of its end."""
+    lock, person = await building.lock(), await building.person()
+    await building.grant(person, lock)
+    await building.synchronise(lock)
+    card = await building.credential(person=person)
+
+    async def answer() -> tuple[bool, bool]:
+        decision = await building.asks(card, lock)
+        assert (await building.asks(person, lock)).on_lock
+        return decision.desired, decision.on_lock
+
+    assert await answer() == (True, False)
+    await building.synchronise(lock)
+    assert await answer() == (True, True)
+    await building.people.update_credential(card.id, enabled=False, **BY)
+    assert await answer() == (False, True)
+    await building.synchronise(lock)
+    assert await answer() == (False, False)
+
+
 async def test_a_change_that_changes_nothing_is_not_told(building: Building) -> None:
     """Setting what is set already tells nobody anything and no lock hears of it."""
     lock = await building.lock()
