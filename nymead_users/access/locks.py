@@ -58,8 +58,7 @@ class Locks:
             grants = await granted.grants_of_lock(work.connection, lock_id)
             memberships = await places.open_memberships(work.connection, lock_id=lock_id)
             # What this lock has not heard of is not due any more: grants of its groups may be settled by that.
-            for membership in memberships:
-                await work.watch(await syncing.waiting_grants(work.connection, lock_id, membership.group_id))
+            await work.watch(await syncing.awaiting(work.connection, lock_id))
             await places.remove_lock(work.connection, lock_id, work.at)
             work.removed(lock, [lock_id])
             for membership in memberships:

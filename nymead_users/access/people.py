@@ -169,7 +169,8 @@ class People:
             grants = await _usable(work, credential)
             if credential.enabled != before.enabled:
                 await subject_changed(work, grants)
-            if credential != before or pin is not KEEP:
+            # A PIN in place of another one looks the same, and is a change nevertheless.
+            if credential != before or (pin is not KEEP and pin is not None):
                 work.changed(credential, await _locks(work, grants))
         return credential
 

@@ -15,7 +15,7 @@ from nymead_users.access.errors import AccessRefused, NotVisible
 from nymead_users.access.model import Sight
 from nymead_users.access.unit import Confirm
 from nymead_users.identity.errors import Busy, StoreError
-from nymead_users.permissions import Scope, User
+from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller, confirm
 from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.message import Encoded
@@ -38,9 +38,11 @@ def sight_of(caller: Caller) -> Sight:
 
 def may_hear(locks: frozenset[str], user: User) -> bool:
     """Whether a user may hear of what concerns these locks."""
-    if Scope.CONTROL_THINGS not in user.scopes:
+    if not includes(user.scopes, Scope.CONTROL_THINGS):
         return False
-    return Scope.ACCESS_ALL_THINGS in user.scopes or any(str(thing) in locks for thing in user.allowed_thing_ids)
+    return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or any(
+        str(thing) in locks for thing in user.allowed_thing_ids
+    )
 
 
 def on_behalf(caller: Caller) -> tuple[str, Confirm]:

@@ -178,7 +178,7 @@ async def test_a_group_with_locks_or_grants_is_kept_unless_forced(groups: Groups
 
 
 async def test_a_removed_group_is_nowhere(groups: Groups) -> None:
-    """A removed group is in no list and cannot be changed, joined, granted or removed again."""
+    """A removed group is in no list and cannot be changed, joined, granted or removed again; by its id it is told."""
     desk = groups.desk
     place = await premises(desk)
     await groups.done("RemoveLockGroup", id=place.group, forceRevokeGrants=True, forceUnjoinLocks=True)
@@ -186,15 +186,16 @@ async def test_a_removed_group_is_nowhere(groups: Groups) -> None:
     assert await groups.titles() == ["Inside"]
     assert await groups.titles(filter="not active") == []
     for method, params in (
-        ("GetLockGroup", {"id": place.group}),
         ("UpdateLockGroup", {"id": place.group, "title": "x"}),
         ("RemoveLockGroup", {"id": place.group, "forceUnjoinLocks": True, "forceRevokeGrants": True}),
-        ("GetLockGroupGrants", {"id": place.group}),
-        ("GetMemberships", {"lockGroupId": place.group}),
         ("AddMembership", {"lockGroupId": place.group, "boundLockId": place.back}),
         ("RemoveMembership", {"lockGroupId": place.group, "id": place.member}),
     ):
         assert await groups.refused(method, **params) == gone, method
+    assert (await groups.get("GetLockGroup", id=place.group))["active"] is False
+    assert [grant["state"] for grant in await groups.get("GetLockGroupGrants", id=place.group)] == ["Revoked"]
+    (leaving,) = await groups.get("GetMemberships", lockGroupId=place.group)
+    assert leaving["leaveStartDate"] is not None
     assert await desk.error("Access.AddGrant", personId=place.ann, lockGroupId=place.group) == "LockGroupNotFound"
     assert await desk.error("Access.GetGrants", lockGroupId=place.group) == "LockGroupNotFound"
 

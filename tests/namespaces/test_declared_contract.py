@@ -335,8 +335,8 @@ ENUMS = {
         )
     ],
     "CredentialType": ["code", "proximity", "phone"],
-    "Entity": ["grant", "membership"],
-    "EventKind": ["decision", "change", "sync"],
+    "SyncEntity": ["grant", "membership"],
+    "AccessEventKind": ["decision", "change", "sync"],
     "GrantState": ["pending", "active", "revoking", "revoked", "failed"],
     "LockGroupError": [
         f"LockGroupError{name}"
@@ -359,8 +359,8 @@ ENUMS = {
         )
     ],
     "MembershipState": ["JoinPending", "Joined", "UnjoinPending", "Unjoined"],
-    "Operation": ["add", "update", "remove"],
-    "Reason": [
+    "SyncOperation": ["add", "update", "remove"],
+    "AccessReason": [
         "unknownCredential",
         "revoked",
         "disabled",
@@ -415,7 +415,7 @@ TYPES: dict[str, Any] = {
     "AccessEvent": {
         "r:id": "Uuid",
         "r:time": "String",
-        "r:kind": "$ref:EventKind",
+        "r:kind": "$ref:AccessEventKind",
         "r:o:lockId": "Uuid",
         "r:o:personId": "Uuid",
         "r:o:credentialId": "Uuid",
@@ -424,7 +424,6 @@ TYPES: dict[str, Any] = {
         "r:o:code": "Uint",
         "r:details": "Object",
     },
-    "AccessReason": "$ref:Reason",
     "CredentialInfo": {
         "r:id": "Uuid",
         "r:ownerId": "Uuid",
@@ -555,9 +554,9 @@ TYPES: dict[str, Any] = {
     "SyncConfirmation": {"id": "Uuid", "o:error": "String"},
     "SyncItemInfo": {
         "r:id": "Uuid",
-        "r:entity": "$ref:Entity",
+        "r:entity": "$ref:SyncEntity",
         "r:entityId": "Uuid",
-        "r:op": "$ref:Operation",
+        "r:op": "$ref:SyncOperation",
         "r:content": "Object",
         "r:created": "String",
         "r:attempts": "Uint",
