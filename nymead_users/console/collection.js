@@ -4,7 +4,7 @@
 export const isIn = (session) => ["signed-in", "open"].includes(session.state);
 
 /**
- * Events: "loaded", "failed", and with details (item, before) "added", "changed", "removed".
+ * Events: "loaded", "failed", and with details (item, before, quiet) "added", "changed", "removed".
  * @template T
  */
 export class Collection extends EventTarget {
@@ -87,15 +87,15 @@ export class Collection extends EventTarget {
     } while (this.again);
   }
 
-  /** It was added or is another now. @param {any} told */
-  put(told) {
+  /** It was added or is another now. @param {any} told @param {boolean} [quiet] it is no news, only known better */
+  put(told, quiet = false) {
     const key = this.key(told);
     const before = this.items.get(key);
     const item = this.merge(told, before);
     this.#meanwhile?.set(key, item);
     this.readAt = Date.now();
     this.items.set(key, item);
-    if (this.loaded) this.tell(before ? "changed" : "added", item, before);
+    if (this.loaded) this.tell(before ? "changed" : "added", item, before, quiet);
   }
 
   /** @param {string} key */
@@ -131,8 +131,8 @@ export class Collection extends EventTarget {
     this.tell("loaded", null);
   }
 
-  /** @param {string} type @param {T | null} item @param {T} [before] */
-  tell(type, item, before) {
-    this.dispatchEvent(new CustomEvent(type, { detail: { item, before } }));
+  /** @param {string} type @param {T | null} item @param {T} [before] @param {boolean} [quiet] */
+  tell(type, item, before, quiet = false) {
+    this.dispatchEvent(new CustomEvent(type, { detail: { item, before, quiet } }));
   }
 }

@@ -124,7 +124,7 @@ export class Doors extends EventTarget {
         const { items = [] } = await this.session.call("Access.GetPendingSync", { lockId: id });
         const failed = items.filter((/** @type {any} */ item) => item.error !== undefined).length;
         const now = this.locks.get(id);
-        if (now && now.failed !== failed) this.locks.put({ ...now, failed });
+        if (now && now.failed !== failed) this.locks.put({ ...now, failed }, now.failed === undefined || now.failed === 0);
       } catch {
         // It is a detail; what matters has been read.
         if (!isIn(this.session)) return;

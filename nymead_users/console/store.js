@@ -38,10 +38,10 @@ export class Store extends Collection {
     } else if (method === "Users.UserRemoved") this.drop(params.username);
   }
 
-  /** @param {string} type @param {User | null} user @param {User} [before] */
-  tell(type, user, before) {
+  /** @param {string} type @param {User | null} user @param {User} [before] @param {boolean} [quiet] */
+  tell(type, user, before, quiet) {
     if (type === "loaded") this.#me();
-    super.tell(type, user, before);
+    super.tell(type, user, before, quiet);
   }
 
   /** What happened to the signed-in user themselves. */

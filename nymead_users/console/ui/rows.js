@@ -78,13 +78,15 @@ export class Rows {
   #patch(row, item) {
     const fresh = h("li", {}, this.show(item));
     const text = fresh.textContent ?? "";
-    const changed = text !== row.text;
-    if (!changed && JSON.stringify(row.item) === JSON.stringify(item)) return;
+    // What it is called may have become known since: that is no news.
+    const changed = JSON.stringify(row.item) !== JSON.stringify(item);
+    if (!changed && text === row.text) return;
     const part = row.line.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.part : undefined;
     row.line.replaceChildren(...fresh.childNodes);
     if (part) /** @type {HTMLElement | null} */ (row.line.querySelector(`[data-part="${part}"]`))?.focus();
+    const before = row.text;
     row.text = text;
     row.item = item;
-    if (changed) tint(row.line);
+    if (changed && text !== before) tint(row.line);
   }
 }

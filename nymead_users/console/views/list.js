@@ -70,7 +70,7 @@ export function listView(options) {
   const listHeading = heading(title);
   const list = h("section", { class: "list stack", "aria-label": words.all }, top,
     h("div", { class: "row spread" }, listHeading, add),
-    h("div", { class: `filters${filters.length > 1 ? " many" : ""}` }, h("div", { class: "field" }, h("label", { for: searchId }, "Search"), search), selects.map(({ element }) => element)),
+    h("div", { class: `filters ${["one", "two"][filters.length] ?? "many"}` }, h("div", { class: "field" }, h("label", { for: searchId }, "Search"), search), selects.map(({ element }) => element)),
     h("div", { class: "row spread list-head" }, count, news), state, people, more);
   const detail = h("section", { class: "detail stack", "aria-label": words.chosen });
   const element = h("div", { class: "split" }, list, detail);
@@ -194,10 +194,10 @@ export function listView(options) {
     if (isNews) tint(link);
   }
 
-  /** @param {string} type @param {(item: any, before: any) => void} listener */
+  /** @param {string} type @param {(item: any, quiet: boolean) => void} listener */
   const on = (type, listener) => source.addEventListener(type, (event) => {
-    const { item, before } = /** @type {CustomEvent} */ (event).detail;
-    if (started) listener(item, before);
+    const { item, quiet } = /** @type {CustomEvent} */ (event).detail;
+    if (started) listener(item, quiet);
   }, { signal });
 
   on("added", (item) => {
@@ -215,9 +215,9 @@ export function listView(options) {
     if (link) tint(link, "new");
   });
 
-  on("changed", (item) => {
+  on("changed", (item, quiet) => {
     index.set(source.key(item), entry(item));
-    patch(item, true);
+    patch(item, !quiet);
   });
 
   on("removed", (item) => {

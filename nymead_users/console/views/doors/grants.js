@@ -16,8 +16,8 @@ import { GRANT_FILTER, grantName, grantState, grantStateMeaning, scheduleWords, 
 /** @param {import("../frame.js").Context} context @param {HTMLElement} tabs @param {string | null} chosen @returns {import("../frame.js").View} */
 export function grantsView(context, tabs, chosen) {
   const { session, doors } = context;
-  const titles = (/** @type {string} */ all, /** @type {import("../../collection.js").Collection<any>} */ things) => () =>
-    /** @type {[string, string][]} */ ([["", all], ...[...things.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => [id, title])]);
+  const titles = (/** @type {import("../../collection.js").Collection<any>} */ things) => () =>
+    /** @type {[string, string][]} */ ([["", "All"], ...[...things.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => [id, title])]);
   /** The grants that reach the chosen lock, by its groups too. @type {Set<string> | null} */
   let reaching = null;
   async function reach(/** @type {string} */ lockId) {
@@ -37,8 +37,8 @@ export function grantsView(context, tabs, chosen) {
     nameOf: (grant) => grantName(doors, grant),
     filters: [
       { name: "state", label: "State", choices: () => GRANT_FILTER, test: (grant, state) => grant.state === state },
-      { name: "lock", label: "Lock", choices: titles("All locks", doors.locks), chosen: reach, test: (grant, lockId) => grant.lockId === lockId || (reaching?.has(grant.id) ?? false) },
-      { name: "group", label: "Group", choices: titles("All groups", doors.groups), test: (grant, groupId) => grant.lockGroupId === groupId },
+      { name: "lock", label: "Lock", choices: titles(doors.locks), chosen: reach, test: (grant, lockId) => grant.lockId === lockId || (reaching?.has(grant.id) ?? false) },
+      { name: "group", label: "Group", choices: titles(doors.groups), test: (grant, groupId) => grant.lockGroupId === groupId },
     ],
     add: session.may("Access.AddGrant") ? sender({ class: "primary", onclick: () => addGrant(context) }, icon("add"), "New grant") : null,
     remark: (grants) => (grants.size ? "" : "No grant yet."),

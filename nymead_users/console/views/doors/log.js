@@ -17,13 +17,16 @@ const MOST_PAGES = 10;
 
 const KINDS = /** @type {[string, string][]} */ ([["", "Everything"], ["decisions", "Granted and denied"], ["granted", "Granted"], ["denied", "Denied"], ["changes", "Changes and locks"]]);
 
+/** @param {string} text */
+const upper = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
 /** @param {import("../frame.js").Context} context @param {HTMLElement} tabs @returns {import("../frame.js").View} */
 export function logView(context, tabs) {
   const { session, doors } = context;
   const life = new AbortController();
   const { signal } = life;
   const kind = new Field({ label: "What", choices: KINDS });
-  const lock = new Field({ label: "Lock", choices: [["", "All locks"]] });
+  const lock = new Field({ label: "Lock", choices: [["", "All"]] });
   const person = h("div");
   /** @type {PickField | null} */
   let picker = null;
@@ -66,17 +69,13 @@ export function logView(context, tabs) {
   function entry(event) {
     const { kind: mark, word, text } = eventWords(doors, event);
     const time = h("time", { datetime: event.time, class: "muted small" }, new Date(event.time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
-    return h("li", { "data-id": event.id }, h("div", { class: "row spread" }, state(mark, word), time), h("p", {}, text), links(event));
+    // A sentence begins with a capital letter, unless with a name.
+    const parts = text.map((part, index) => (typeof part === "string" ? (index === 0 ? upper(part) : part) : h("a", { href: hashOf("doors", part.part, part.id) }, part.name)));
+    return h("li", { "data-id": event.id }, h("div", { class: "row spread" }, state(mark, word), time), h("p", {}, parts));
   }
 
   /** @param {any} event */
-  function links(event) {
-    const found = [
-      event.personId && doors.persons.get(event.personId) && h("a", { href: hashOf("doors", "persons", event.personId) }, doors.personName(event.personId)),
-      event.lockId && doors.locks.get(event.lockId) && h("a", { href: hashOf("doors", "locks", event.lockId) }, doors.lockName(event.lockId)),
-    ].filter(Boolean);
-    return found.length ? h("p", { class: "row small" }, found) : null;
-  }
+  const spoken = (event) => upper(eventWords(doors, event).text.map((part) => (typeof part === "string" ? part : part.name)).join(""));
 
   async function start() {
     const mine = ++run;
@@ -160,7 +159,7 @@ export function logView(context, tabs) {
     for (const line of lines) tint(line, "new");
     fill(status);
     showMore();
-    if (came.length) say(came.length === 1 ? eventWords(doors, came[0]).text : `${came.length} new entries`);
+    if (came.length) say(came.length === 1 ? spoken(came[0]) : `${came.length} new entries`);
     return lines;
   }
 
@@ -176,10 +175,10 @@ export function logView(context, tabs) {
 
   /** What is not known yet has no name; what has one by now is told with it. */
   function named() {
-    lock.choose([["", "All locks"], ...[...doors.locks.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => /** @type {[string, string]} */ ([id, title]))]);
+    lock.choose([["", "All"], ...[...doors.locks.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => /** @type {[string, string]} */ ([id, title]))]);
     if (!picker && doors.persons.loaded) {
       picker = new PickField({ label: "Person", what: "person", optional: true, items: [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
-      picker.input.placeholder = "All persons";
+      picker.input.placeholder = "All";
       picker.input.addEventListener("change", () => { if (picker?.check()) start(); });
       fill(person, picker.element);
     }

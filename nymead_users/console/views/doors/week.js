@@ -158,7 +158,7 @@ export function weekCard({ doors }, side, { who, empty, zone: zoneNow, also = ()
     fill(result,
       h("p", { class: "muted small" }, `Now it is ${momentWords(now, zone)} (${zone}). ${also()}`.trim()),
       able.length ? [picture, legend, more, table] : h("p", {}, empty),
-      never ? h("p", { class: "muted small" }, `${counted(never, "other has", "others have")} a grant, but not for this week.`) : null,
+      never ? h("p", { class: "muted small" }, `${counted(never, "other has", "others have")} a grant, but may not open in this week.`) : null,
       week.until < days[7] ? h("p", { class: "status warn" }, `Cut: only until ${dayWords(week.until, zone)} ${timeWords(week.until, zone)}, since so much changes in this week.`) : null);
   }
 

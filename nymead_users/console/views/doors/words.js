@@ -46,7 +46,7 @@ const GRANT_STATES = /** @type {Record<string, [any, string, string]>} */ ({
   failed: ["danger", "Could not be stored on a lock", "A lock could not take it when it last tried; it will try again."],
 });
 
-export const GRANT_FILTER = /** @type {[string, string][]} */ ([["", "All states"], ...Object.entries(GRANT_STATES).map(([key, [, words]]) => [key, words])]);
+export const GRANT_FILTER = /** @type {[string, string][]} */ ([["", "All"], ...Object.entries(GRANT_STATES).map(([key, [, words]]) => [key, words])]);
 
 /** @param {string} name */
 export function grantState(name) {
@@ -142,28 +142,31 @@ const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lo
 const VERBS = /** @type {Record<string, string>} */ ({ Added: "added", Changed: "changed", Removed: "removed" });
 const OPERATIONS = /** @type {Record<string, string>} */ ({ add: "a new", update: "a changed", remove: "a removed" });
 
+/** A name, and where it leads. @typedef {{name: string, part: "persons" | "locks", id: string}} Linked */
+
 /**
- * An entry as a sentence, with its icon and word.
- * @param {import("../../doors.js").Doors} doors @param {any} event @returns {{kind: "ok" | "warn" | "danger" | "wait" | "", word: string, text: string}}
+ * An entry in words: its icon and word, and a sentence in which names may lead somewhere.
+ * @param {import("../../doors.js").Doors} doors @param {any} event @returns {{kind: "ok" | "warn" | "danger" | "wait" | "", word: string, text: (string | Linked)[]}}
  */
 export function eventWords(doors, event) {
   const { kind, reason, details } = event;
-  const lock = event.lockId ? doors.locks.get(event.lockId)?.title ?? "a lock that is gone" : "";
-  const person = event.personId ? (doors.persons.get(event.personId) ? doors.personName(event.personId) : "somebody who is gone") : "";
-  const by = details.by ? ` by ${details.by}` : "";
+  /** @type {string | Linked} */
+  const lock = !event.lockId ? "" : doors.locks.get(event.lockId) ? { name: doors.lockName(event.lockId), part: "locks", id: event.lockId } : "a lock that is gone";
+  /** @type {string | Linked} */
+  const person = !event.personId ? "" : doors.persons.get(event.personId) ? { name: doors.personName(event.personId), part: "persons", id: event.personId } : "somebody who is gone";
   if (kind === "decision") {
-    const who = person || (event.credentialId ? "A credential of nobody" : "An unknown credential");
-    const text = event.allowed ? `${who} was let in at ${lock}${details.remote ? ", from afar" : ""}.` : `${who} was not let in at ${lock}${details.remote ? ", from afar" : ""}. ${reasonWords(reason)}`;
-    return { kind: event.allowed ? "ok" : "danger", word: event.allowed ? "Granted" : "Denied", text };
+    const who = person || (event.credentialId ? "a credential of nobody" : "an unknown credential");
+    const afar = details.remote ? ", from afar" : "";
+    return event.allowed ? { kind: "ok", word: "Granted", text: [who, " was let in at ", lock, `${afar}.`] }
+      : { kind: "danger", word: "Denied", text: [who, " was not let in at ", lock, `${afar}. ${reasonWords(reason)}`] };
   }
   if (kind === "sync") {
     const what = `${OPERATIONS[details.op] ?? "a"} ${THINGS[details.entity] ?? details.entity}`;
-    if (reason === "syncFailed") return { kind: "danger", word: "Not stored", text: `${lock} could not take ${what}: ${details.error}` };
-    return { kind: "wait", word: "Synchronised", text: `${lock} has heard of ${what}${person ? ` for ${person}` : ""}.` };
+    if (reason === "syncFailed") return { kind: "danger", word: "Not stored", text: [lock, ` could not take ${what}: ${details.error}`] };
+    return { kind: "wait", word: "Synchronised", text: [lock, ` has heard of ${what}`, ...(person ? [" for ", person] : []), "."] };
   }
   const [, thing, verb] = /^(.*)(Added|Changed|Removed)$/.exec(reason) ?? [];
-  const word = VERBS[verb] ?? reason;
-  const about = thing === "person" ? `${person}` : thing === "lock" ? `${lock}` : `The ${THINGS[thing] ?? thing}`;
-  const of = thing === "person" || thing === "lock" ? "" : `${person ? ` of ${person}` : ""}${lock ? ` at ${lock}` : ""}`;
-  return { kind: "", word: "Changed", text: `${about}${of} was ${word}${by}.` };
+  const itself = thing === "person" ? person : thing === "lock" ? lock : "";
+  const about = itself ? [itself] : [`the ${THINGS[thing] ?? thing}`, ...(person ? [" of ", person] : []), ...(lock ? [" at ", lock] : [])];
+  return { kind: "", word: "Changed", text: [...about, ` was ${VERBS[verb] ?? reason}`, details.by ? ` by ${details.by}.` : "."] };
 }
