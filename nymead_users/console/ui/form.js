@@ -143,6 +143,9 @@ export function textProblem(value) {
   return /[\p{Cc}\u2028\u2029]/u.test(value) ? "Control characters are not possible here." : "";
 }
 
+/** A secret that is no password: hidden as it is typed, and of no interest to password managers. @param {Omit<FieldOptions, "type" | "autocomplete">} options */
+export const secretField = ({ attributes, ...options }) => new Field({ ...options, attributes: { ...attributes, class: "secret", inputmode: "numeric" } });
+
 /** A check box with its label. @param {string} label @param {Record<string, any>} [props] @param {any} [more] */
 export function checkbox(label, props = {}, more = null) {
   const input = h("input", { type: "checkbox", ...props });

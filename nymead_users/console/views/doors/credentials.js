@@ -5,7 +5,7 @@ import { say } from "../../ui/announce.js";
 import { tick } from "../../ui/details.js";
 import { confirmDialog, openDialog } from "../../ui/dialog.js";
 import { fill, h, icon, sender } from "../../ui/dom.js";
-import { checkAll, Field } from "../../ui/form.js";
+import { checkAll, secretField } from "../../ui/form.js";
 import { Rows } from "../../ui/rows.js";
 import { save, send } from "../../ui/saving.js";
 import { failedNote } from "../frame.js";
@@ -15,8 +15,8 @@ import { counted, credentialWords, state } from "./words.js";
 
 const PIN_HINT = "4 to 8 digits. It is never shown again.";
 
-const pinField = (/** @type {string} */ label, optional = false) => new Field({
-  label, type: "password", autocomplete: "new-password", hint: PIN_HINT, attributes: { inputmode: "numeric" },
+const pinField = (/** @type {string} */ label, optional = false) => secretField({
+  label, hint: PIN_HINT,
   check: (value) => ((optional && !value) || /^\d{4,8}$/.test(value) ? "" : "4 to 8 digits."),
 });
 

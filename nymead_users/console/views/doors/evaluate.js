@@ -4,7 +4,7 @@ import { personName } from "../../doors.js";
 import { fromField, here, momentWords } from "../../zone.js";
 import { alertUser, say } from "../../ui/announce.js";
 import { fill, h, note, sender } from "../../ui/dom.js";
-import { checkAll, checkbox, Field, radioGroup, setStatus } from "../../ui/form.js";
+import { checkAll, checkbox, Field, radioGroup, secretField, setStatus } from "../../ui/form.js";
 import { PickField } from "../../ui/pick.js";
 import { send } from "../../ui/saving.js";
 import { skeleton } from "../frame.js";
@@ -21,8 +21,7 @@ export function credentialFields(label = "Credential") {
   const value = new Field({ label: "Value", hint: " ", check: (text) => (text.trim() ? "" : "Enter its value.") });
   const show = () => {
     const secret = type.value === "code";
-    value.input.type = secret ? "password" : "text";
-    value.input.autocomplete = secret ? "one-time-code" : "off";
+    value.input.classList.toggle("secret", secret);
     value.hint.textContent = valueHint(type.value);
   };
   type.input.addEventListener("change", () => { show(); value.reset(); });
@@ -55,7 +54,7 @@ function evaluateForm(context, { lockId, personId }) {
   const who = radioGroup("Who", [["person", "A person"], ["credential", "Whoever has a credential"]], "person", () => showWho());
   const person = new PickField({ label: "Person", what: "person", items: [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
   const shown = credentialFields();
-  const pin = new Field({ label: "PIN (optional)", type: "password", autocomplete: "one-time-code", attributes: { inputmode: "numeric" } });
+  const pin = secretField({ label: "PIN (optional)" });
   const lock = new PickField({ label: "Lock", what: "lock", items: [...doors.locks.items.values()].map((item) => [item.id, item.title]) });
   const time = new Field({ label: "When", type: "datetime-local", hint: " " });
   const remote = checkbox("From afar");
