@@ -1,9 +1,13 @@
 /** Who may open which lock, when, as this page knows it: locks, persons, credentials, grants and groups. */
 
 import { Collection, isIn } from "./collection.js";
+import { soon } from "./ui/soon.js";
 
 /** How many locks are asked why they could not take something, at the most. */
 const ASKED = 50;
+
+/** What is told and changes nothing about who can open what. */
+const UNMOVED = new Set(["Access.AccessDecided", "Access.SyncPending"]);
 
 /** @param {string} name */
 const byId = (name) => (/** @type {any} */ item) => item[name];
@@ -11,20 +15,8 @@ const byId = (name) => (/** @type {any} */ item) => item[name];
 /** A person's name. @param {any} person */
 export const personName = (person) => `${person.firstName} ${person.lastName}`.trim() || person.username || `Person ${person.number}`;
 
-/** Several calls for a moment's news are one. @param {number} wait milliseconds @param {() => void} work */
-export function soon(wait, work) {
-  let timer = 0;
-  return () => {
-    if (timer) return;
-    timer = setTimeout(() => {
-      timer = 0;
-      work();
-    }, wait);
-  };
-}
-
 /**
- * Events: "stirred" (something was told that may change who can open what; detail: the message), "loaded" (all that was
+ * Events: "stirred" (something was told of doors; detail: the message), "loaded" (all that was
  * wanted has been read anew).
  */
 export class Doors extends EventTarget {
@@ -47,7 +39,7 @@ export class Doors extends EventTarget {
     this.all = [this.owners, this.persons, this.credentials, this.grants, this.locks, this.groups];
     for (const one of this.all) {
       one.addEventListener("loaded", () => {
-        if (this.all.every(({ wanted, loaded }) => !wanted || loaded)) this.dispatchEvent(new Event("loaded"));
+        if (this.all.every((other) => other === one || !other.reading)) this.dispatchEvent(new Event("loaded"));
       });
     }
     const rereadLocks = soon(200, () => { if (this.locks.wanted) this.locks.load(); });
@@ -70,6 +62,19 @@ export class Doors extends EventTarget {
       for (const one of this.all) if (one.wanted) one.load();
       this.dispatchEvent(new CustomEvent("stirred", { detail: { method: "", params: {} } }));
     });
+  }
+
+  /** Tell when something was changed that may change who can open what. @param {() => void} listener @param {AbortSignal} signal */
+  onChange(listener, signal) {
+    this.addEventListener("stirred", (event) => {
+      if (!UNMOVED.has(/** @type {CustomEvent} */ (event).detail.method)) listener();
+    }, { signal });
+    this.session.addEventListener("synced", listener, { signal });
+  }
+
+  /** When anything was last heard. */
+  get readAt() {
+    return Math.max(...this.all.map(({ readAt }) => readAt));
   }
 
   /** The only owner, null where there are several. */

@@ -164,7 +164,7 @@ function showBanners() {
 
 function tick() {
   const { state, nextTry } = session.connection;
-  const since = store.loaded && ["signed-in", "open"].includes(session.state) ? ` What you see is from ${clockOf(store.readAt)}.` : "";
+  const since = store.loaded && ["signed-in", "open"].includes(session.state) ? ` What you see is from ${clockOf(Math.max(store.readAt, doors.readAt))}.` : "";
   const seconds = Math.max(0, Math.ceil((nextTry - Date.now()) / 1000));
   countdown.textContent = state === "connecting" ? `Connection lost. Trying…${since}` : `Connection lost. Next try in ${seconds} s.${since}`;
 }

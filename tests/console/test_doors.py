@@ -506,7 +506,7 @@ async def test_the_log_is_live(home: Server, visit: Visit) -> None:
     await expect(entries.first).to_contain_text("Eve was not let in at Front door. No grant reaches this lock.")
     await visitor.page.get_by_label("What").select_option("Granted")
     await expect(entries).to_have_count(1)
-    await visitor.page.get_by_label("What").select_option("Everything")
+    await visitor.page.get_by_label("What").select_option("All")
     await visitor.page.get_by_label("Person").fill("Eve")
     await visitor.page.get_by_label("Person").press("Enter")
     await expect(entries.first).to_contain_text("Eve")

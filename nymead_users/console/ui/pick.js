@@ -7,7 +7,7 @@ import { Field } from "./form.js";
 const OFFERED = 20;
 
 export class PickField extends Field {
-  /** @param {{label: string, items: [string, string][], value?: string, what: string, hint?: any, optional?: boolean}} options `items`: keys and names; names that are there twice get a number */
+  /** @param {{label: string, items: () => [string, string][], value?: string, what: string, hint?: any, optional?: boolean}} options `items`: keys and names; names that are there twice get a number */
   constructor({ label, items, value = "", what, hint = null, optional = false }) {
     const listId = uniqueId();
     super({
@@ -17,21 +17,32 @@ export class PickField extends Field {
         return this.key ? "" : `There is no such ${what}: choose one that is offered.`;
       },
     });
+    this.items = items;
     /** @type {Map<string, string>} */
     this.keys = new Map();
     /** @type {string[]} */
     this.names = [];
-    for (const [key, name] of items) {
+    this.#learn();
+    for (const [name, key] of this.keys) if (key === value) this.input.value = this.names.find((one) => one.toLowerCase() === name) ?? "";
+    this.list = h("datalist", { id: listId });
+    this.element.append(this.list);
+    this.input.addEventListener("input", () => this.#offer());
+    this.input.addEventListener("focus", () => {
+      // Others may have come since.
+      this.#learn();
+      this.#offer();
+    });
+  }
+
+  #learn() {
+    this.keys.clear();
+    this.names = [];
+    for (const [key, name] of this.items()) {
       let unique = name;
       for (let count = 2; this.keys.has(unique.toLowerCase()); count += 1) unique = `${name} (${count})`;
       this.keys.set(unique.toLowerCase(), key);
       this.names.push(unique);
-      if (key === value) this.input.value = unique;
     }
-    this.list = h("datalist", { id: listId });
-    this.element.append(this.list);
-    this.input.addEventListener("input", () => this.#offer());
-    this.input.addEventListener("focus", () => this.#offer());
   }
 
   /** The key of what is chosen, "" for nothing. */

@@ -4,6 +4,9 @@ import { fill, h } from "./dom.js";
 import { say } from "./announce.js";
 import { tint } from "./live.js";
 
+/** How many rows are shown at first, and how many more on demand. */
+const PAGE = 100;
+
 /** @template T */
 export class Rows {
   /**
@@ -14,7 +17,9 @@ export class Rows {
     this.list = h("ul", { class: "rows", "aria-label": label });
     this.state = h("div");
     this.news = h("div", { class: "row", hidden: true });
-    this.element = h("div", { class: "stack tight" }, this.state, this.list, this.news);
+    this.more = h("div");
+    this.shown = PAGE;
+    this.element = h("div", { class: "stack tight" }, this.state, this.list, this.more, this.news);
     /** @type {Map<string, {line: HTMLElement, text: string, item: T}>} */
     this.rows = new Map();
     /** @type {T[] | null} */
@@ -37,7 +42,7 @@ export class Rows {
     this.items = items;
     const held = !now && this.held;
     this.late = false;
-    const wanted = new Map(items.map((item) => [this.key(item), item]));
+    const wanted = new Map(items.slice(0, this.shown).map((item) => [this.key(item), item]));
     for (const [key, { line, item }] of this.rows) {
       if (wanted.has(key)) continue;
       this.rows.delete(key);
@@ -68,10 +73,20 @@ export class Rows {
       const lines = [...wanted.keys()].map((key) => /** @type {any} */ (this.rows.get(key)).line);
       if (lines.some((line, index) => this.list.children[index] !== line)) this.list.append(...lines);
     }
+    const rest = items.length > this.shown ? h("button", { type: "button", onclick: () => this.#showMore() }, `Show more (${this.shown} of ${items.length})`) : null;
+    if (!this.more.contains(document.activeElement)) fill(this.more, rest);
     fill(this.state, items.length ? null : h("p", { class: "muted" }, this.empty));
     this.news.hidden = fresh === 0;
     fill(this.news, fresh ? [h("span", { class: "badge ok" }, `${fresh} new`), h("button", { type: "button", onclick: () => this.update(this.items ?? [], true) }, "Show")] : null);
     if (fresh) say(`${fresh} new`);
+  }
+
+  #showMore() {
+    const last = this.list.lastElementChild;
+    this.shown += PAGE;
+    fill(this.more);
+    this.update(this.items ?? [], true);
+    /** @type {HTMLElement | null | undefined} */ (last?.nextElementSibling?.querySelector("a, button"))?.focus();
   }
 
   /** @param {{line: HTMLElement, text: string, item: T}} row @param {T} item */

@@ -4,6 +4,7 @@ import { go, hashOf } from "../router.js";
 import { say } from "../ui/announce.js";
 import { fill, h, icon, uniqueId } from "../ui/dom.js";
 import { tint } from "../ui/live.js";
+import { soon } from "../ui/soon.js";
 import { failedNote, heading, skeleton } from "./frame.js";
 
 const PAGE = 100;
@@ -173,6 +174,7 @@ export function listView(options) {
     const focused = document.activeElement === news.firstElementChild || news.contains(document.activeElement);
     const fresh = [...waiting];
     waiting.clear();
+    reindex();
     render();
     for (const key of fresh) {
       const link = rows.get(key)?.firstElementChild;
@@ -202,17 +204,35 @@ export function listView(options) {
 
   on("added", (item) => {
     const key = source.key(item);
-    if (held()) waiting.add(key);
-    reindex();
-    if (waiting.has(key)) {
+    if (held()) {
+      waiting.add(key);
       tellNews();
       say(`${waiting.size} new`);
       return;
     }
+    arrived.add(key);
+    // Many at once are sorted once.
+    arrive();
+  });
+
+  /** Who has come and is not shown yet. @type {Set<string>} */
+  const arrived = new Set();
+  const arrive = soon(50, () => {
+    if (signal.aborted) return;
+    const fresh = [...arrived].filter((key) => source.get(key));
+    arrived.clear();
+    if (held()) {
+      for (const key of fresh) waiting.add(key);
+      tellNews();
+      return;
+    }
+    reindex();
     render();
     tellNews();
-    const link = rows.get(key)?.firstElementChild;
-    if (link) tint(link, "new");
+    for (const key of fresh) {
+      const link = rows.get(key)?.firstElementChild;
+      if (link) tint(link, "new");
+    }
   });
 
   on("changed", (item, quiet) => {
@@ -362,7 +382,7 @@ export function listView(options) {
       /** @type {HTMLElement} */ (key === null ? listHeading : detail.querySelector("h1"))?.focus({ preventScroll: true });
     },
     /** Something else that filters look at is another now. */
-    refresh: () => { if (started) render(); },
+    refresh: () => { if (started && !held()) render(); },
     search: () => search.focus(),
     add: () => add?.click(),
   };

@@ -2,9 +2,9 @@
 
 import { hashOf } from "../../router.js";
 import { here } from "../../zone.js";
-import { soon } from "../../doors.js";
 import { fill, h } from "../../ui/dom.js";
 import { Rows } from "../../ui/rows.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote } from "../frame.js";
 import { card } from "../user.js";
 import { grantName, onlyByPin, reasonWords, state, subjectName, untilWords } from "./words.js";
@@ -110,8 +110,7 @@ export function accessCard({ doors }, side, { title, empty }, signal) {
   }
 
   const again = soon(200, () => { if (!signal.aborted) load(); });
-  doors.addEventListener("stirred", again, { signal });
-  doors.session.addEventListener("synced", again, { signal });
+  doors.onChange(again, signal);
   // Names.
   for (const one of [doors.persons, doors.locks, doors.credentials]) one.addEventListener("loaded", again, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));

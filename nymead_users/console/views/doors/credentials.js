@@ -1,6 +1,5 @@
 /** What a person shows at doors. A PIN is set and never shown, a code only on demand. */
 
-import { soon } from "../../doors.js";
 import { say } from "../../ui/announce.js";
 import { tick } from "../../ui/details.js";
 import { confirmDialog, openDialog } from "../../ui/dialog.js";
@@ -8,6 +7,7 @@ import { fill, h, icon, sender } from "../../ui/dom.js";
 import { checkAll, secretField } from "../../ui/form.js";
 import { Rows } from "../../ui/rows.js";
 import { save, send } from "../../ui/saving.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote } from "../frame.js";
 import { card } from "../user.js";
 import { credentialFields } from "./evaluate.js";

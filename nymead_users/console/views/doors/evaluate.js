@@ -52,10 +52,10 @@ export function evaluateCard(context, about, signal) {
 function evaluateForm(context, { lockId, personId }) {
   const { session, doors } = context;
   const who = radioGroup("Who", [["person", "A person"], ["credential", "Whoever has a credential"]], "person", () => showWho());
-  const person = new PickField({ label: "Person", what: "person", items: [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
+  const person = new PickField({ label: "Person", what: "person", items: () => [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
   const shown = credentialFields();
   const pin = secretField({ label: "PIN (optional)" });
-  const lock = new PickField({ label: "Lock", what: "lock", items: [...doors.locks.items.values()].map((item) => [item.id, item.title]) });
+  const lock = new PickField({ label: "Lock", what: "lock", items: () => [...doors.locks.items.values()].map((item) => [item.id, item.title]) });
   const time = new Field({ label: "When", type: "datetime-local", hint: " " });
   const remote = checkbox("From afar");
   const status = h("span", { class: "status" });

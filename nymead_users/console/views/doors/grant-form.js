@@ -37,13 +37,13 @@ export async function addGrant({ session, doors }, given = {}) {
   await choicesOf(doors);
   const who = radioGroup("Who", [["person", "A person"], ["credential", "Whoever has a credential"]], "person", () => show());
   const what = radioGroup("What", [["lock", "A lock"], ["group", "A group of locks"]], given.lockGroupId ? "group" : "lock", () => show());
-  const person = new PickField({ label: "Person", what: "person", value: given.personId, items: [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
+  const person = new PickField({ label: "Person", what: "person", value: given.personId, items: () => [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
   const credential = new PickField({
     label: "Credential", what: "credential",
-    items: [...doors.credentials.items.values()].map((item) => [item.id, `${item.personId ? `${doors.personName(item.personId)}, ` : ""}${credentialWords(item)}`]),
+    items: () => [...doors.credentials.items.values()].map((item) => [item.id, `${item.personId ? `${doors.personName(item.personId)}, ` : ""}${credentialWords(item)}`]),
   });
-  const lock = new PickField({ label: "Lock", what: "lock", value: given.lockId, items: [...doors.locks.items.values()].map((item) => [item.id, item.title]) });
-  const group = new PickField({ label: "Group", what: "group", value: given.lockGroupId, items: [...doors.groups.items.values()].map((item) => [item.id, item.title]) });
+  const lock = new PickField({ label: "Lock", what: "lock", value: given.lockId, items: () => [...doors.locks.items.values()].map((item) => [item.id, item.title]) });
+  const group = new PickField({ label: "Group", what: "group", value: given.lockGroupId, items: () => [...doors.groups.items.values()].map((item) => [item.id, item.title]) });
   const { validFrom, validBefore, schedule, enabled, remoteAllowed } = grantFields();
   enabled.value = true;
   remoteAllowed.value = true;

@@ -1,9 +1,9 @@
 /** The grants of a person, at a lock or for a group, inside its panel. */
 
-import { soon } from "../../doors.js";
 import { hashOf } from "../../router.js";
 import { fill, h, icon, sender } from "../../ui/dom.js";
 import { Rows } from "../../ui/rows.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote } from "../frame.js";
 import { card } from "../user.js";
 import { addGrant } from "./grant-form.js";
@@ -36,8 +36,7 @@ export function grantsCard(context, of, signal) {
   }
 
   const again = soon(200, () => { if (!signal.aborted) load(); });
-  doors.addEventListener("stirred", again, { signal });
-  session.addEventListener("synced", again, { signal });
+  doors.onChange(again, signal);
   for (const one of [doors.persons, doors.locks, doors.groups, doors.credentials]) one.addEventListener("loaded", again, { signal });
   load();
   return card("Grants", failure, rows.element, session.may("Access.AddGrant") ? h("div", { class: "actions" }, sender({ onclick: () => addGrant(context, of) }, icon("add"), "New grant")) : null);

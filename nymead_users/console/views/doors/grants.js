@@ -6,12 +6,13 @@ import { detailsForm } from "../../ui/details.js";
 import { confirmDialog } from "../../ui/dialog.js";
 import { fill, h, icon, sender } from "../../ui/dom.js";
 import { save } from "../../ui/saving.js";
+import { soon } from "../../ui/soon.js";
 import { listView } from "../list.js";
 import { card } from "../user.js";
 import { addGrant, grantFields } from "./grant-form.js";
 import { thingPanel } from "./panel.js";
 import { sameSchedule } from "./schedule.js";
-import { GRANT_FILTER, grantName, grantState, grantStateMeaning, scheduleWords, subjectName, targetName, validityWords } from "./words.js";
+import { GRANT_FILTER, grantName, grantState, grantStateMeaning, scheduleWords, state, subjectName, targetName, validityWords } from "./words.js";
 
 /** @param {import("../frame.js").Context} context @param {HTMLElement} tabs @param {string | null} chosen @returns {import("../frame.js").View} */
 export function grantsView(context, tabs, chosen) {
@@ -20,10 +21,13 @@ export function grantsView(context, tabs, chosen) {
     /** @type {[string, string][]} */ ([["", "All"], ...[...things.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => [id, title])]);
   /** The grants that reach the chosen lock, by its groups too. @type {Set<string> | null} */
   let reaching = null;
+  let reached = "";
   async function reach(/** @type {string} */ lockId) {
-    reaching = null;
+    if (lockId !== reached) reaching = null;
+    reached = lockId;
     if (!lockId) return;
     const { grants = [] } = await session.call("Access.GetGrants", { lockId }).catch(() => ({}));
+    if (reached !== lockId) return;
     reaching = new Set(grants.map((/** @type {any} */ { id }) => id));
     view.refresh();
   }
@@ -36,7 +40,7 @@ export function grantsView(context, tabs, chosen) {
     compare: (a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.id < b.id ? -1 : 1),
     nameOf: (grant) => grantName(doors, grant),
     filters: [
-      { name: "state", label: "State", choices: () => GRANT_FILTER, test: (grant, state) => grant.state === state },
+      { name: "state", label: "State", choices: () => GRANT_FILTER, test: (grant, wanted) => grant.state === wanted },
       { name: "lock", label: "Lock", choices: titles(doors.locks), chosen: reach, test: (grant, lockId) => grant.lockId === lockId || (reaching?.has(grant.id) ?? false) },
       { name: "group", label: "Group", choices: titles(doors.groups), test: (grant, groupId) => grant.lockGroupId === groupId },
     ],
@@ -45,6 +49,7 @@ export function grantsView(context, tabs, chosen) {
     row: (grant) => grantRow(context, grant),
     panel: (id, signal) => grantPanel(context, id, signal),
   });
+  doors.onChange(soon(300, () => { if (reached) reach(reached); }), view.life.signal);
   return { ...view, update: ({ id }) => view.choose(id) };
 }
 
@@ -52,8 +57,8 @@ export function grantsView(context, tabs, chosen) {
 function grantRow({ doors }, grant) {
   return [
     h("span", { class: "name" }, subjectName(doors, grant)),
-    h("span", { class: "login" }, targetName(doors, grant), grant.lockGroupId ? " (group)" : ""),
-    h("span", { class: "may" }, grantState(grant.state), grant.enabled ? "" : " · Disabled", " · ", scheduleWords(grant.schedule)),
+    h("span", { class: "login" }, targetName(doors, grant), grant.lockGroupId ? " (group)" : "", ` · ${scheduleWords(grant.schedule)}`),
+    h("span", { class: "may" }, grantState(grant.state), grant.enabled ? null : [" · ", state("warn", "Disabled")]),
   ];
 }
 

@@ -1,6 +1,5 @@
 /** Groups: locks that are granted together, and how far each is on its way in and out. */
 
-import { soon } from "../../doors.js";
 import { say } from "../../ui/announce.js";
 import { detailsForm } from "../../ui/details.js";
 import { confirmDialog, openDialog } from "../../ui/dialog.js";
@@ -9,6 +8,7 @@ import { checkAll, checkbox, Field, textProblem } from "../../ui/form.js";
 import { PickField } from "../../ui/pick.js";
 import { Rows } from "../../ui/rows.js";
 import { save, send } from "../../ui/saving.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote } from "../frame.js";
 import { listView } from "../list.js";
 import { card } from "../user.js";
@@ -128,7 +128,7 @@ function membersCard({ session, doors }, group, signal) {
   async function add() {
     if (!doors.locks.loaded) await doors.locks.load();
     const inside = new Set(members.filter(({ leaveCompletedDate }) => !leaveCompletedDate).map(({ boundLockId }) => boundLockId));
-    const lock = new PickField({ label: "Lock", what: "lock", items: [...doors.locks.items.values()].filter(({ id }) => !inside.has(id)).map((item) => [item.id, item.title]) });
+    const lock = new PickField({ label: "Lock", what: "lock", items: () => [...doors.locks.items.values()].filter(({ id }) => !inside.has(id)).map((item) => [item.id, item.title]) });
     await openDialog({
       title: `Add a lock to ${doors.groups.get(group.id)?.title ?? group.title}`, verb: "Add to group",
       body: h("div", { class: "stack" }, lock.element, h("p", { class: "muted" }, "It is a member once it has heard of it.")),

@@ -1,12 +1,13 @@
 /** The log: who was let in and who was not, what was changed, what locks have heard. */
 
-import { personName, soon } from "../../doors.js";
+import { personName } from "../../doors.js";
 import { hashOf } from "../../router.js";
 import { say } from "../../ui/announce.js";
 import { fill, h } from "../../ui/dom.js";
 import { Field } from "../../ui/form.js";
 import { PickField } from "../../ui/pick.js";
 import { tint } from "../../ui/live.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote, heading, skeleton } from "../frame.js";
 import { eventWords, state } from "./words.js";
 
@@ -15,7 +16,7 @@ const PAGE = 50;
 /** How many pages are read for one that is shown, where most entries are of another kind. */
 const MOST_PAGES = 10;
 
-const KINDS = /** @type {[string, string][]} */ ([["", "Everything"], ["decisions", "Granted and denied"], ["granted", "Granted"], ["denied", "Denied"], ["changes", "Changes and locks"]]);
+const KINDS = /** @type {[string, string][]} */ ([["", "All"], ["decisions", "Granted and denied"], ["granted", "Granted"], ["denied", "Denied"], ["changes", "Changes and locks"]]);
 
 /** @param {string} text */
 const upper = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
@@ -177,7 +178,7 @@ export function logView(context, tabs) {
   function named() {
     lock.choose([["", "All"], ...[...doors.locks.items.values()].sort((a, b) => a.title.localeCompare(b.title)).map(({ id, title }) => /** @type {[string, string]} */ ([id, title]))]);
     if (!picker && doors.persons.loaded) {
-      picker = new PickField({ label: "Person", what: "person", optional: true, items: [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
+      picker = new PickField({ label: "Person", what: "person", optional: true, items: () => [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
       picker.input.placeholder = "All";
       picker.input.addEventListener("change", () => { if (picker?.check()) start(); });
       fill(person, picker.element);
@@ -188,7 +189,7 @@ export function logView(context, tabs) {
   for (const field of [kind, lock]) field.input.addEventListener("change", start);
   doors.addEventListener("stirred", soon(250, () => { if (!signal.aborted) refresh(); }), { signal });
   session.addEventListener("synced", () => start(), { signal });
-  for (const one of [doors.persons, doors.locks]) {
+  for (const one of [doors.persons, doors.locks, doors.groups]) {
     one.addEventListener("loaded", named, { signal });
     one.want();
   }

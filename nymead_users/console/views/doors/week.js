@@ -1,8 +1,8 @@
 /** Who can open a lock when, in the coming week: a picture of bars, and the same as a table. */
 
 import { dayWords, daysFrom, momentWords, timeWords } from "../../zone.js";
-import { soon } from "../../doors.js";
 import { fill, h } from "../../ui/dom.js";
+import { soon } from "../../ui/soon.js";
 import { failedNote } from "../frame.js";
 import { card } from "../user.js";
 import { counted, onlyByPin, spanWords } from "./words.js";
@@ -172,8 +172,7 @@ export function weekCard({ doors }, side, { who, empty, zone: zoneNow, also = ()
     // Nobody loses the focus to a clock.
     if (!signal.aborted && !result.contains(document.activeElement)) draw?.();
   });
-  doors.addEventListener("stirred", again, { signal });
-  doors.session.addEventListener("synced", again, { signal });
+  doors.onChange(again, signal);
   for (const one of [doors.persons, doors.locks, doors.credentials]) one.addEventListener("loaded", redraw, { signal });
   const clock = setInterval(redraw, 60000);
   signal.addEventListener("abort", () => clearInterval(clock));

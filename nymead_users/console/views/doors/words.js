@@ -142,7 +142,7 @@ const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lo
 const VERBS = /** @type {Record<string, string>} */ ({ Added: "added", Changed: "changed", Removed: "removed" });
 const OPERATIONS = /** @type {Record<string, string>} */ ({ add: "a new", update: "a changed", remove: "a removed" });
 
-/** A name, and where it leads. @typedef {{name: string, part: "persons" | "locks", id: string}} Linked */
+/** A name, and where it leads. @typedef {{name: string, part: "persons" | "locks" | "groups", id: string}} Linked */
 
 /**
  * An entry in words: its icon and word, and a sentence in which names may lead somewhere.
@@ -166,7 +166,9 @@ export function eventWords(doors, event) {
     return { kind: "wait", word: "Synchronised", text: [lock, ` has heard of ${what}`, ...(person ? [" for ", person] : []), "."] };
   }
   const [, thing, verb] = /^(.*)(Added|Changed|Removed)$/.exec(reason) ?? [];
-  const itself = thing === "person" ? person : thing === "lock" ? lock : "";
+  const group = thing === "lockGroup" ? doors.groups.get(details.id) : null;
+  /** @type {string | Linked} */
+  const itself = thing === "person" ? person : thing === "lock" ? lock : group ? { name: group.title, part: "groups", id: group.id } : "";
   const about = itself ? [itself] : [`the ${THINGS[thing] ?? thing}`, ...(person ? [" of ", person] : []), ...(lock ? [" at ", lock] : [])];
   return { kind: "", word: "Changed", text: [...about, ` was ${VERBS[verb] ?? reason}`, details.by ? ` by ${details.by}.` : "."] };
 }
