@@ -1,4 +1,4 @@
-"""Moments as whole milliseconds since the epoch (UTC), and as aware datetimes."""
+"""Moments as aware datetimes, as whole milliseconds since the epoch (UTC), and as text."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def milliseconds(at: datetime) -> int:
 def moment(value: int) -> datetime:
     """The moment so many milliseconds after the epoch, in UTC."""
     return _EPOCH + timedelta(milliseconds=value)
+
+
+def as_text(at: datetime) -> str:
+    """A moment in UTC as it is sent: ISO 8601, to the millisecond."""
+    return f"{at.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"

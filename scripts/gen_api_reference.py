@@ -68,12 +68,14 @@ WORDS = {
         "optional": "optional",
         "read-only": "read-only",
         "deprecated": "deprecated",
+        "nullable": "or null",
+        "date-time": "ISO 8601",
         "errors": "Errors",
         "refusals": "The call may be refused. What every call may meet stands under [Errors](errors.md).",
         "error": "Error",
         "code": "Code",
         "cause": "Cause",
-        "outcomes": "Otherwise it returns, and `error` is `UserErrorNoError` or one of these:",
+        "outcomes": "Otherwise it returns, and `error` is `{success}` or one of these:",
         "value": "Value",
         "example": "Example",
         "request": "Request",
@@ -90,11 +92,12 @@ WORDS = {
         "enums": "Enums",
         "flags": "Flags",
         "list_of": "A list of",
+        "same_as": "The same as",
         "flags_of": "A set of flags, sent as the list of their names:",
         "used_by": "Used by",
         "errors_about": "A call can fail in two ways. It is *refused*: then the reply is an error, with a code in"
         " JSON-RPC 2.0 and a text in nymea's dialect. Or it runs and says itself that nothing came of it: then the"
-        " reply is a success, and its `error` is another value than `UserErrorNoError`.",
+        " reply is a success, and its `error` is a value that does not end with `NoError`.",
         "refused": "Refused calls",
         "closes": "closes the connection",
         "status": "nymea's status",
@@ -148,12 +151,14 @@ WORDS = {
         "optional": "optionnel",
         "read-only": "lecture seule",
         "deprecated": "obsolète",
+        "nullable": "ou null",
+        "date-time": "ISO 8601",
         "errors": "Erreurs",
         "refusals": "L'appel peut être refusé. Ce que tout appel peut rencontrer figure sous [Erreurs](errors.md).",
         "error": "Erreur",
         "code": "Code",
         "cause": "Cause",
-        "outcomes": "Sinon la méthode répond, et `error` vaut `UserErrorNoError` ou l'une de ces valeurs :",
+        "outcomes": "Sinon la méthode répond, et `error` vaut `{success}` ou l'une de ces valeurs :",
         "value": "Valeur",
         "example": "Exemple",
         "request": "Requête",
@@ -170,11 +175,12 @@ WORDS = {
         "enums": "Énumérations",
         "flags": "Drapeaux",
         "list_of": "Une liste de",
+        "same_as": "La même chose que",
         "flags_of": "Un ensemble de drapeaux, envoyé comme liste de leurs noms :",
         "used_by": "Utilisé par",
         "errors_about": "Un appel peut échouer de deux façons. Il est *refusé* : la réponse est alors une erreur, avec"
         " un code en JSON-RPC 2.0 et un texte dans le dialecte de nymea. Ou bien il s'exécute et dit lui-même qu'il n'a"
-        " rien donné : la réponse est alors un succès, et son `error` a une autre valeur que `UserErrorNoError`.",
+        " rien donné : la réponse est alors un succès, et son `error` a une valeur qui ne finit pas par `NoError`.",
         "refused": "Appels refusés",
         "closes": "ferme la connexion",
         "status": "Statut nymea",
@@ -418,7 +424,8 @@ class Reference:
             [(f"[{item['name']}](errors.md#{item['name']})", item["code"], item["description"]) for item in refusals],
         )
         if details["x-outcomes"]:
-            lines += [word["outcomes"], ""]
+            success = self._contract["enums"][_name_of(declared["returns"]["error"])][0]
+            lines += [word["outcomes"].format(success=success), ""]
             lines += _table(
                 (word["value"], word["cause"]),
                 [(f"`{item['value']}`", item["description"]) for item in details["x-outcomes"]],
@@ -466,7 +473,7 @@ class Reference:
             member = _Key(key)
             detail = details.get(member.name, {})
             meaning = detail.get("description") or self._schemas.get(_name_of(kind), {}).get("description", "")
-            notes = ", ".join(word[note] for note in member.notes)
+            notes = ", ".join(word[note] for note in (*member.notes, *_more_notes(detail.get("schema", detail))))
             rows.append((f"`{member.name}`", self._type(kind), notes, meaning))
         return _table((word["field"], word["type"], word["notes"], word["meaning"]), rows)
 
@@ -476,6 +483,8 @@ class Reference:
             return [*(f"- `{value}`" for value in declared), ""]
         if isinstance(declared, dict):
             return self._fields(declared, self._schemas.get(name, {}).get("properties", {}))
+        if isinstance(declared, str):
+            return [f"{word['same_as']} {self._type(declared)}", ""]
         intro = word["flags_of"] if kind == "flags" else word["list_of"]
         return [f"{intro} {self._type(declared[0])}", ""]
 
@@ -517,6 +526,13 @@ _KINDS = ("methods", "notifications")
 
 #: An error without a recorded example can happen in both dialects.
 _BOTH = {"jsonrpc2": True}
+
+
+def _more_notes(schema: Mapping[str, Any]) -> list[str]:
+    """What a member's schema says and nymea's notation does not: that it may be null, and that it is a time."""
+    arms = schema.get("anyOf", [schema])
+    nullable = ["nullable"] if {"type": "null"} in arms else []
+    return [*nullable, *(["date-time"] if any(arm.get("format") == "date-time" for arm in arms) else [])]
 
 
 def _names_in(declared: Any) -> set[str]:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -36,9 +37,19 @@ EPOCH = 1_767_225_600
 #: The things of the examples.
 LAMP, BLIND = "7c1f9d52-64e7-4bb7-9d4a-0d7f3a1c5e21", "b3a0d2a8-5f0c-4e8a-8a44-6a5fb0d1c9e7"
 
+#: The lock of the examples: it is a thing, too.
+DOOR = "4d1c9a60-0f5e-4c39-9a3f-5be2a9f0c7d8"
+
+#: A Wednesday morning in Vienna, of which the examples ask.
+MORNING = "2026-02-04T09:30:00.000Z"
+
+#: What a proximity key can be called.
+KEY = {"type": "proximity", "value": "0x00499602d2"}
+
 ALICE = {"username": "alice", "password": "Wonderland1"}
 BOB = {"username": "bob", "password": "Wonderland2"}
 
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T[0-9:.]+Z")
 _UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?")
 
 
@@ -96,6 +107,7 @@ async def _record() -> Recorded:
     for dialect in (NYMEA, JSONRPC2):
         stage = _Stage(recording, dialect)
         introspection, openrpc = await _users(stage)
+        await _access(stage)
         await _push_button(stage)
         await _errors(stage)
     for kind, names in (
@@ -154,6 +166,71 @@ async def _users(stage: _Stage) -> tuple[dict[str, Any], dict[str, Any]]:
         await admin.example("Users.RemoveUser", {"username": "bob"})
         introspection = await admin.example("JSONRPC.Introspect")
         return introspection, await admin.call("rpc.discover")
+
+
+async def _access(stage: _Stage) -> None:
+    """A door, who may open it, and a group of doors."""
+    async with stage.server() as url:
+        admin = await stage.connect(url)
+        await admin.greet()
+        await admin.call("JSONRPC.CreateUser", ALICE)
+        await admin.call("JSONRPC.Authenticate", {**ALICE, "deviceName": "Alice's phone"})
+        await admin.call("Users.CreateUser", {**BOB, "scopes": []})
+        await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": ["Access", "LockGroups"]})
+        (owner,) = (await admin.example("Access.GetOwners"))["owners"]
+        lock = {"title": "Front door", "lockId": DOOR, "timeZone": "Europe/Vienna"}
+        await admin.example("Access.AddLock", lock)
+        await admin.example("Access.UpdateLock", {"lockId": DOOR, "description": "The one with the bell"})
+        await admin.example("Access.GetLocks")
+        names = {"firstName": "Bob", "lastName": "Baker", "phone": "+43 660 1234567", "username": "bob"}
+        bob = (await admin.example("Access.AddPerson", names))["person"]["id"]
+        await admin.example("Access.UpdatePerson", {"personId": bob, "email": "bob@example.org"})
+        await admin.example("Access.GetPersons")
+        key = await admin.example("Access.AddCredential", {**KEY, "personId": bob, "pin": "2580"})
+        key_id = key["credential"]["id"]
+        await admin.example("Access.UpdateCredential", {"credentialId": key_id, "pin": None})
+        await admin.example("Access.GetCredentials", {"personId": bob})
+        week = {"weekly": [{"weekdays": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "until": "17:00"}]}
+        bounds = {"validFrom": "2026-01-01T00:00:00Z", "validBefore": "2027-01-01T00:00:00Z"}
+        grant = await admin.example("Access.AddGrant", {"personId": bob, "lockId": DOOR, **bounds, "schedule": week})
+        grant_id = grant["grant"]["id"]
+        due = await admin.example("Access.GetPendingSync", {"lockId": DOOR})
+        heard = [{"id": item["id"]} for item in due["items"]]
+        await admin.example("Access.ConfirmSync", {"lockId": DOOR, "items": heard})
+        await admin.example("Access.UpdateGrant", {"grantId": grant_id, "remoteAllowed": False})
+        await admin.example("Access.SyncLock", {"lockId": DOOR})
+        await admin.example("Access.GetGrants", {"lockId": DOOR})
+        await admin.example("Access.Evaluate", {"lockId": DOOR, "personId": bob, "time": MORNING})
+        await admin.example("Access.ReportAccess", {"lockId": DOOR, "credential": KEY, "time": MORNING})
+        await admin.example("Access.GetWhoHasAccess", {"lockId": DOOR, "time": MORNING})
+        await admin.example("Access.GetAccessOf", {"personId": bob, "time": MORNING})
+        await admin.example("Access.RevokeGrant", {"grantId": grant_id})
+        await admin.example("Access.GetEvents", {"lockId": DOOR, "limit": 1})
+        await _lock_group(admin, owner["id"], bob)
+        await admin.example("Access.RemoveCredential", {"credentialId": key_id})
+        await admin.example("Access.RemovePerson", {"personId": bob})
+        await admin.example("Access.RemoveLock", {"lockId": DOOR})
+        await admin.example("Access.AddOwner", {"title": "Holiday flat"})
+
+
+async def _lock_group(admin: _Connection, owner_id: str, person_id: str) -> None:
+    owner = {"ownerAccountId": owner_id}
+    made = await admin.example("LockGroups.CreateLockGroup", {**owner, "title": "Office Building"})
+    group = {**owner, "id": made["lockGroup"]["id"]}
+    in_group = {**owner, "lockGroupId": group["id"]}
+    await admin.example("LockGroups.UpdateLockGroup", {**group, "description": "All of it"})
+    membership = await admin.example("LockGroups.AddMembership", {**in_group, "boundLockId": DOOR})
+    await admin.call("Access.AddGrant", {"personId": person_id, "lockGroupId": group["id"]})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
+    await admin.example(
+        "LockGroups.GetLockGroups", {**owner, "expand": "statistics", "filter": "startswith(title, 'Office')"}
+    )
+    await admin.example("LockGroups.GetLockGroup", {**group, "expand": "supportedFeatures"})
+    await admin.example("LockGroups.GetLockGroupGrants", {**group, "filter": "active"})
+    await admin.example("LockGroups.GetMemberships", {**in_group, "expand": "boundLock"})
+    await admin.example("LockGroups.RemoveMembership", {**in_group, "id": membership["membership"]["id"]})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
+    await admin.example("LockGroups.RemoveLockGroup", {**group, "forceRevokeGrants": True})
 
 
 async def _push_button(stage: _Stage) -> None:
@@ -324,7 +401,7 @@ class _Connection:
         while (reply := await self._receive()).get("id") != request["id"] or "notification" in reply:
             pass
         result: dict[str, Any] | None = reply.get("params" if self._nymea else "result")
-        if result is None or result.get("error", "UserErrorNoError") != "UserErrorNoError":
+        if result is None or not result.get("error", "NoError").endswith("NoError"):
             raise ValueError(f"{request['method']} was refused: {reply}")
         if "token" in result:
             self.token = result["token"]
@@ -350,6 +427,7 @@ def _fixed(message: Any) -> Any:
     """
     seen: dict[str, dict[str, str]] = {"token": {}, "uuid": {}}
     made = 0
+    today = datetime.now(UTC).date()
 
     def fix(key: str, value: Any) -> Any:
         nonlocal made
@@ -362,8 +440,15 @@ def _fixed(message: Any) -> Any:
         if key == "creationTime":
             made += 1
             return EPOCH + 60 * made
-        if key in ("id", "tokenId", "uuid") and isinstance(value, str) and (match := _UUID.fullmatch(value)):
+        if not isinstance(value, str):
+            return value
+        if key == "physicalLockId":
+            return "DADKeyOfAnExample000"
+        if (match := _UUID.fullmatch(value)) and match[1] not in (LAMP, BLIND, DOOR):
             return value.replace(match[1], seen["uuid"].setdefault(match[1], _uuid(len(seen["uuid"]))))
+        if (match := _TIME.fullmatch(value)) and abs(today - date.fromisoformat(match[1])) <= timedelta(days=1):
+            made += 1
+            return f"{datetime.fromtimestamp(EPOCH + 60 * made, UTC):%Y-%m-%dT%H:%M:%S}.000Z"
         return value
 
     return fix("", message)

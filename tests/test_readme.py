@@ -34,7 +34,7 @@ async def replies(connection: Raw, lines: list[str]) -> list[Any]:
 
 
 async def test_the_conversations_work_as_pasted(server: Server) -> None:
-    """Both conversations run on a new server and end with the replies that are printed."""
+    """The conversations run on a new server and end with the replies that are printed, or as the text says."""
     first, second = blocks("json nymea")
     (third,) = blocks("json jsonrpc2")
     printed, printed_2 = blocks("json")
@@ -49,6 +49,21 @@ async def test_the_conversations_work_as_pasted(server: Server) -> None:
     connection = await server.raw("tcp")
     conversation = await replies(connection, third)
     assert conversation[-2:] == [json.loads(line) for line in printed_2]
+
+    made, asked = blocks("json access")
+    person = (await replies(connection, made))[-1]["result"]["person"]["id"]
+    decisions = await replies(connection, [line.replace("PERSON", person) for line in asked])
+    assert [
+        (told["reason"], told["until"], told["onLock"]) for told in (_decision(reply) for reply in decisions[1:])
+    ] == [
+        ("granted", "2026-03-27T16:00:00.000Z", False),
+        ("outsideSchedule", "2026-03-30T06:00:00.000Z", False),
+    ]
+
+
+def _decision(reply: dict[str, Any]) -> dict[str, Any]:
+    decision: dict[str, Any] = reply["result"]["decision"]
+    return decision
 
 
 def test_the_commands_exist() -> None:

@@ -17,7 +17,7 @@ from nymead_users.access.schedule import Schedule
 from nymead_users.instants import milliseconds, moment
 
 
-class Reason(StrEnum):
+class AccessReason(StrEnum):
     """Why, in the order of the steps: a later one means that the attempt got further."""
 
     UNKNOWN_CREDENTIAL = "unknownCredential"
@@ -36,33 +36,33 @@ class Reason(StrEnum):
 
 #: How far an attempt got. Too early and too late are the same step; so are a missing and a wrong PIN.
 _STEPS = {
-    Reason.UNKNOWN_CREDENTIAL: 1,
-    Reason.REVOKED: 2,
-    Reason.DISABLED: 3,
-    Reason.LOCKED_OUT: 4,
-    Reason.NOT_AUTHORIZED: 5,
-    Reason.NOT_YET_VALID: 6,
-    Reason.EXPIRED: 6,
-    Reason.OUTSIDE_SCHEDULE: 7,
-    Reason.REMOTE_NOT_ALLOWED: 8,
-    Reason.PIN_NOT_SET: 9,
-    Reason.WRONG_PIN: 9,
-    Reason.GRANTED: 10,
+    AccessReason.UNKNOWN_CREDENTIAL: 1,
+    AccessReason.REVOKED: 2,
+    AccessReason.DISABLED: 3,
+    AccessReason.LOCKED_OUT: 4,
+    AccessReason.NOT_AUTHORIZED: 5,
+    AccessReason.NOT_YET_VALID: 6,
+    AccessReason.EXPIRED: 6,
+    AccessReason.OUTSIDE_SCHEDULE: 7,
+    AccessReason.REMOTE_NOT_ALLOWED: 8,
+    AccessReason.PIN_NOT_SET: 9,
+    AccessReason.WRONG_PIN: 9,
+    AccessReason.GRANTED: 10,
 }
 
 #: IntServ's number of the event for each refusal.
 _CODES = {
-    Reason.UNKNOWN_CREDENTIAL: 201,
-    Reason.REVOKED: 203,
-    Reason.DISABLED: 204,
-    Reason.LOCKED_OUT: 200,
-    Reason.NOT_AUTHORIZED: 206,
-    Reason.NOT_YET_VALID: 202,
-    Reason.EXPIRED: 202,
-    Reason.OUTSIDE_SCHEDULE: 207,
-    Reason.REMOTE_NOT_ALLOWED: 206,
-    Reason.PIN_NOT_SET: 205,
-    Reason.WRONG_PIN: 200,
+    AccessReason.UNKNOWN_CREDENTIAL: 201,
+    AccessReason.REVOKED: 203,
+    AccessReason.DISABLED: 204,
+    AccessReason.LOCKED_OUT: 200,
+    AccessReason.NOT_AUTHORIZED: 206,
+    AccessReason.NOT_YET_VALID: 202,
+    AccessReason.EXPIRED: 202,
+    AccessReason.OUTSIDE_SCHEDULE: 207,
+    AccessReason.REMOTE_NOT_ALLOWED: 206,
+    AccessReason.PIN_NOT_SET: 205,
+    AccessReason.WRONG_PIN: 200,
 }
 
 
@@ -124,7 +124,7 @@ class Decision(NamedTuple):
     """
 
     allowed: bool
-    reason: Reason
+    reason: AccessReason
     grant_ids: tuple[str, ...]
     until: int | None
     desired: bool
@@ -134,12 +134,12 @@ class Decision(NamedTuple):
 def decide(facts: Facts, at: int, *, remote: bool = False, pin: Pin = Pin.NOT_NEEDED) -> Decision:
     """Decide about an attempt at a moment, in milliseconds since the epoch."""
     if not facts.known:
-        return Decision(False, Reason.UNKNOWN_CREDENTIAL, (), None, False, False)
+        return Decision(False, AccessReason.UNKNOWN_CREDENTIAL, (), None, False, False)
     locked_out = facts.locked_until is not None and at < facts.locked_until
     reason, grant_ids = _judge(facts.desired, facts, at, remote, pin, enabled=facts.enabled, locked_out=locked_out)
     held, _ = _judge(facts.held, facts, at, remote, pin, enabled=True, locked_out=False)
-    allowed = reason is Reason.GRANTED
-    return Decision(allowed, reason, grant_ids, _until(facts, at), allowed, held is Reason.GRANTED)
+    allowed = reason is AccessReason.GRANTED
+    return Decision(allowed, reason, grant_ids, _until(facts, at), allowed, held is AccessReason.GRANTED)
 
 
 def event_code(decision: Decision, credential: CredentialType | None, pin: Pin) -> int:
@@ -155,7 +155,7 @@ def event_code(decision: Decision, credential: CredentialType | None, pin: Pin) 
 
 def _judge(
     rules: Iterable[Rule], facts: Facts, at: int, remote: bool, pin: Pin, *, enabled: bool, locked_out: bool
-) -> tuple[Reason, tuple[str, ...]]:
+) -> tuple[AccessReason, tuple[str, ...]]:
     """How far these rules get somebody, and which of them got as far."""
     best = _without_rules(enabled=enabled, locked_out=locked_out)
     furthest: list[str] = []
@@ -169,31 +169,33 @@ def _judge(
     return best, tuple(furthest)
 
 
-def _without_rules(*, enabled: bool, locked_out: bool) -> Reason:
+def _without_rules(*, enabled: bool, locked_out: bool) -> AccessReason:
     if not enabled:
-        return Reason.DISABLED
-    return Reason.LOCKED_OUT if locked_out else Reason.NOT_AUTHORIZED
+        return AccessReason.DISABLED
+    return AccessReason.LOCKED_OUT if locked_out else AccessReason.NOT_AUTHORIZED
 
 
-def _reason(rule: Rule, zone: ZoneInfo, at: int, remote: bool, pin: Pin, *, enabled: bool, locked_out: bool) -> Reason:
+def _reason(
+    rule: Rule, zone: ZoneInfo, at: int, remote: bool, pin: Pin, *, enabled: bool, locked_out: bool
+) -> AccessReason:
     """The first step at which this rule fails, or that it holds."""
     if rule.revoked:
-        return Reason.REVOKED
+        return AccessReason.REVOKED
     if not (enabled and rule.enabled):
-        return Reason.DISABLED
+        return AccessReason.DISABLED
     if locked_out:
-        return Reason.LOCKED_OUT
+        return AccessReason.LOCKED_OUT
     if rule.valid_from is not None and at < rule.valid_from:
-        return Reason.NOT_YET_VALID
+        return AccessReason.NOT_YET_VALID
     if rule.valid_before is not None and at >= rule.valid_before:
-        return Reason.EXPIRED
+        return AccessReason.EXPIRED
     if rule.schedule is not None and not rule.schedule.holds(moment(at), zone):
-        return Reason.OUTSIDE_SCHEDULE
+        return AccessReason.OUTSIDE_SCHEDULE
     if remote and not rule.remote_allowed:
-        return Reason.REMOTE_NOT_ALLOWED
+        return AccessReason.REMOTE_NOT_ALLOWED
     if pin is Pin.NOT_SET:
-        return Reason.PIN_NOT_SET
-    return Reason.WRONG_PIN if pin is Pin.WRONG else Reason.GRANTED
+        return AccessReason.PIN_NOT_SET
+    return AccessReason.WRONG_PIN if pin is Pin.WRONG else AccessReason.GRANTED
 
 
 def _until(facts: Facts, at: int) -> int | None:

@@ -8,9 +8,10 @@ from time import time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from nymead_users.access.decision import Decision, Facts, Pin, Reason, Subject, decide, event_code
+from nymead_users.access.decision import AccessReason, Decision, Facts, Pin, Subject, decide, event_code
 from nymead_users.access.errors import InvalidValue, NotVisible
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
+from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
@@ -100,14 +101,14 @@ class Decisions:
             raise NotVisible
         known = await self._learn(asked)
         moment = at or now()
-        shown = _without_pin(known)
+        judged = Pin.NOT_SET
         if pin is not None:
-            shown = await self._judge_pin(known, milliseconds(moment), remote, pin)
+            present = _locked_out_now(known.facts, milliseconds(moment), milliseconds(now()))
+            judged = await self._judge_pin(present, known.pin_hash, milliseconds(moment), remote, pin)
         async with self._model.change(by, confirm) as work:
             # Everything may have changed while the PIN was looked at.
             fresh = await _read(work.connection, asked)
-            if fresh.pin_hash != known.pin_hash:
-                shown = Pin.WRONG if shown is Pin.RIGHT else shown
+            shown = _held_against(pin, known, fresh, judged)
             present = _locked_out_now(fresh.facts, milliseconds(moment), milliseconds(work.at))
             decision = decide(present, milliseconds(moment), remote=remote, pin=shown)
             if fresh.credential is not None:
@@ -191,27 +192,29 @@ class Decisions:
         return known
 
     async def _with_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Decision:
-        return decide(known.facts, at, remote=remote, pin=await self._judge_pin(known, at, remote, pin))
+        shown = await self._judge_pin(known.facts, known.pin_hash, at, remote, pin)
+        return decide(known.facts, at, remote=remote, pin=shown)
 
-    async def _judge_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Pin:
+    async def _judge_pin(self, what: Facts, pin_hash: str | None, at: int, remote: bool, pin: str) -> Pin:
         """What a given PIN is; it is only looked at where nothing else stands in the way."""
-        if known.pin_hash is None:
+        if pin_hash is None:
             return Pin.NOT_SET
-        if not decide(known.facts, at, remote=remote, pin=Pin.RIGHT).allowed:
+        if not decide(what, at, remote=remote, pin=Pin.RIGHT).allowed:
             return Pin.WRONG
-        return Pin.RIGHT if await self._passwords.verify(pin, known.pin_hash) else Pin.WRONG
+        return Pin.RIGHT if await self._passwords.verify(pin, pin_hash) else Pin.WRONG
 
     async def _count(self, work: Work, credential: Credential, decision: Decision, shown: Pin) -> None:
         """Count wrong PINs in a row; the last of too many locks the credential out."""
-        if decision.reason is Reason.WRONG_PIN:
+        if decision.reason is AccessReason.WRONG_PIN:
             until = work.at + timedelta(seconds=self._rules.lockout)
             if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
-                work.changed(await people.find_credential(work.connection, credential.id), [])
+                locked = await people.find_credential(work.connection, credential.id)
+                work.changed(locked, await locks_of_credential(work, locked))
         elif decision.allowed and shown is Pin.RIGHT:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 
 
-_NEVER = (1 << 62, Decision(False, Reason.UNKNOWN_CREDENTIAL, (), None, False, False))
+_NEVER = (1 << 62, Decision(False, AccessReason.UNKNOWN_CREDENTIAL, (), None, False, False))
 
 
 async def _read(connection: Connection, asked: Asked) -> _Known:
@@ -239,8 +242,17 @@ def _without_pin(known: _Known) -> Pin:
     return Pin.NOT_SET if known.facts.has_pin else Pin.NOT_NEEDED
 
 
+def _held_against(pin: str | None, known: _Known, fresh: _Known, judged: Pin) -> Pin:
+    """What an attempt says of the PIN that is set now, ``judged`` by the one that was known before."""
+    if pin is None:
+        return _without_pin(fresh)
+    if fresh.pin_hash is None:
+        return Pin.NOT_SET
+    return judged if fresh.pin_hash == known.pin_hash else Pin.WRONG
+
+
 def _locked_out_now(what: Facts, at: int, present: int) -> Facts:
     """A lock-out is over when it is over here, whatever moment a lock reports."""
     if what.locked_until is None:
         return what
-    return replace(what, locked_until=at + 1 if present < what.locked_until else None)
+    return replace(what, locked_until=max(at + 1, what.locked_until) if present < what.locked_until else None)

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound
-from nymead_users.access.model import Credential, Entity, Grant, GrantState, Operation, Person, Sight
+from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
+from nymead_users.access.model import Credential, Grant, GrantState, Person, Sight, SyncEntity, SyncOperation
 from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_validity, read_schedule
+from nymead_users.instants import as_text
 
 
 class Grants:
@@ -30,7 +31,9 @@ class Grants:
         state: GrantState | None = None,
         sight: Sight = None,
     ) -> AsyncGenerator[list[Grant]]:
-        """Grants, a page at a time, as they are at one moment."""
+        """Grants, a page at a time, as they are at one moment. Raises NotVisible."""
+        if lock_id is not None and sight is not None and lock_id not in sight:
+            raise NotVisible
         async with self._model.read() as connection:
             if person_id is not None:
                 await people.find_person(connection, person_id)
@@ -87,7 +90,7 @@ class Grants:
                 state=GrantState.PENDING,
             )
             await granted.add_grant(work.connection, grant)
-            await tell_locks(work, [grant], Operation.ADD)
+            await tell_locks(work, [grant], SyncOperation.ADD)
             work.grant_added(grant.id)
         return await self._find(grant.id)
 
@@ -106,7 +109,7 @@ class Grants:
             check_validity(values.get("valid_from", before.valid_from), values.get("valid_before", before.valid_before))
             if any(getattr(before, name) != value for name, value in values.items()):
                 await granted.change_grant(work.connection, grant_id, values)
-                await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], Operation.UPDATE)
+                await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.UPDATE)
                 work.grant_changed(grant_id)
         return await self._find(grant_id)
 
@@ -127,14 +130,14 @@ async def revoke(work: Work, grants: Sequence[Grant]) -> None:
     for grant in standing:
         await granted.change_grant(work.connection, grant.id, {"revoked": work.at})
         work.grant_changed(grant.id)
-    await tell_locks(work, standing, Operation.REMOVE)
+    await tell_locks(work, standing, SyncOperation.REMOVE)
     await _count_revocations(work, standing)
 
 
 async def withdraw(work: Work, grants: Sequence[Grant]) -> None:
     """Remove grants altogether; locks that may hold them hear of it."""
     standing = [grant for grant in grants if grant.revoked is None]
-    await tell_locks(work, standing, Operation.REMOVE)
+    await tell_locks(work, standing, SyncOperation.REMOVE)
     await _count_revocations(work, standing)
     by_grant = await locks_by_grant(work, grants)
     await granted.remove_grants(work.connection, [grant.id for grant in grants])
@@ -146,19 +149,19 @@ async def subject_changed(work: Work, grants: Sequence[Grant]) -> None:
     """Locks must hear that somebody with these grants was enabled or disabled, or has other credentials."""
     standing = [grant for grant in grants if grant.revoked is None]
     await work.watch(grant.id for grant in standing)
-    await tell_locks(work, standing, Operation.UPDATE)
+    await tell_locks(work, standing, SyncOperation.UPDATE)
 
 
-async def tell_locks(work: Work, grants: Sequence[Grant], op: Operation) -> None:
+async def tell_locks(work: Work, grants: Sequence[Grant], op: SyncOperation) -> None:
     """Have all locks that these grants reach hear of them as they are."""
     await work.tell(await dues(work, grants, op, await locks_by_grant(work, grants)))
 
 
-async def dues(work: Work, grants: Sequence[Grant], op: Operation, locks: dict[str, list[str]]) -> list[Due]:
+async def dues(work: Work, grants: Sequence[Grant], op: SyncOperation, locks: dict[str, list[str]]) -> list[Due]:
     """What these locks, by grant, must hear of grants."""
     payloads = await _payloads(work, grants, op)
     return [
-        (lock_id, Entity.GRANT, grant.id, op, payloads[grant.id]) for grant in grants for lock_id in locks[grant.id]
+        (lock_id, SyncEntity.GRANT, grant.id, op, payloads[grant.id]) for grant in grants for lock_id in locks[grant.id]
     ]
 
 
@@ -189,19 +192,13 @@ async def _count_revocations(work: Work, grants: Sequence[Grant]) -> None:
         work.group_changed(group_id)
 
 
-async def _payloads(work: Work, grants: Sequence[Grant], op: Operation) -> dict[str, dict[str, Any]]:
+async def _payloads(work: Work, grants: Sequence[Grant], op: SyncOperation) -> dict[str, dict[str, Any]]:
     """Each grant as a lock must know it: enabled only if all that it hangs on is."""
-    if op is Operation.REMOVE:
+    if op is SyncOperation.REMOVE:
         return {grant.id: {} for grant in grants}
-    persons: dict[str, Person] = {}
-    shown: dict[str, Credential] = {}
-    for grant in grants:
-        if grant.credential_id is not None and grant.credential_id not in shown:
-            shown[grant.credential_id] = await people.find_credential(work.connection, grant.credential_id)
-        credential = shown.get(grant.credential_id or "")
-        person_id = grant.person_id or (credential.person_id if credential else None)
-        if person_id is not None and person_id not in persons:
-            persons[person_id] = await people.find_person(work.connection, person_id)
+    shown = await people.find_credentials(work.connection, [g.credential_id for g in grants if g.credential_id])
+    holders = [credential.person_id for credential in shown.values() if credential.person_id]
+    persons = await people.find_persons(work.connection, [*holders, *(g.person_id for g in grants if g.person_id)])
     theirs: dict[str, list[Credential]] = {}
     for found in await people.credentials_of(work.connection, [g.person_id for g in grants if g.person_id]):
         theirs.setdefault(found.person_id or "", []).append(found)
@@ -222,15 +219,17 @@ def _payload(
         "personId": grant.person_id,
         "credentialId": grant.credential_id,
         "lockGroupId": grant.group_id,
-        "validFrom": None if grant.valid_from is None else grant.valid_from.isoformat(),
-        "validBefore": None if grant.valid_before is None else grant.valid_before.isoformat(),
+        "validFrom": None if grant.valid_from is None else as_text(grant.valid_from),
+        "validBefore": None if grant.valid_before is None else as_text(grant.valid_before),
         "schedule": grant.schedule,
     }
     return {
         **{key: value for key, value in known.items() if value is not None},
         "enabled": enabled,
         "remoteAllowed": grant.remote_allowed,
-        "credentials": [{"type": item.type.value, "value": item.value} for item in usable if item.enabled],
+        "credentials": [
+            {"type": item.type.value, "value": item.value, "hasPin": item.has_pin} for item in usable if item.enabled
+        ],
     }
 
 

@@ -23,7 +23,7 @@ from nymead_users.access.errors import (
     TooManyGroups,
 )
 from nymead_users.access.grants import dues, revoke
-from nymead_users.access.model import Entity, Grant, Lock, LockGroup, Membership, Operation, Person, Sight
+from nymead_users.access.model import Grant, Lock, LockGroup, Membership, Person, Sight, SyncEntity, SyncOperation
 from nymead_users.access.store import granted, people, places
 from nymead_users.access.store.filters import BadFilter
 from nymead_users.access.store.filters import Query as Query  # noqa: PLC0414 - what lists take
@@ -62,20 +62,23 @@ class Groups:
                 return await places.list_groups(connection, owner_id, sight, query)
 
     async def find(self, owner_id: str, group_id: str, sight: Sight) -> LockGroup:
-        """One of them; of those who see some locks only, one with such a lock. Raises LockGroupNotFound."""
+        """One of them, even if it was removed; of those who see some locks only, one with such a lock.
+
+        Raises LockGroupNotFound.
+        """
         async with self._model.read() as connection:
             await people.require_owner(connection, owner_id)
-            group = await places.find_group(connection, group_id, owner_id=owner_id)
+            group = await places.find_group(connection, group_id, owner_id=owner_id, removed=True)
             if sight is not None:
                 members = await places.open_memberships(connection, group_id=group_id)
                 if not any(membership.lock_id in sight for membership in members):
                     raise LockGroupNotFound
             return group
 
-    async def statistics(self, group_ids: list[str]) -> dict[str, States]:
-        """How many locks of each group are in which state."""
+    async def statistics(self, group_ids: list[str], sight: Sight) -> dict[str, States]:
+        """How many locks of each group that the caller may know of are in which state."""
         async with self._model.read() as connection:
-            return {group_id: States(*await places.count_states(connection, group_id)) for group_id in group_ids}
+            return {group_id: States(*await places.count_states(connection, group_id, sight)) for group_id in group_ids}
 
     async def create(
         self, owner_id: str, title: str | None, description: str, *, by: str, confirm: Confirm
@@ -145,8 +148,7 @@ class Groups:
     async def persons(self, grants: list[Grant]) -> dict[str, Person]:
         """The persons that grants are for."""
         async with self._model.read() as connection:
-            ids = dict.fromkeys(grant.person_id for grant in grants if grant.person_id)
-            return {person_id: await people.find_person(connection, person_id) for person_id in ids}
+            return await people.find_persons(connection, [grant.person_id for grant in grants if grant.person_id])
 
     # Memberships
 
@@ -185,11 +187,11 @@ class Groups:
             membership = Membership(new_id(), lock_id, group_id, work.at, None, None, None, None, None)
             await places.add_membership(work.connection, membership)
             work.added(membership, [lock_id])
-            await work.tell([_due(membership, Operation.ADD)])
+            await work.tell([_due(membership, SyncOperation.ADD)])
             grants = await granted.grants_of_group(work.connection, group_id)
             await work.watch(grant.id for grant in grants)
             only_here = {grant.id: [lock_id] for grant in grants}
-            await work.tell(await dues(work, grants, Operation.ADD, only_here))
+            await work.tell(await dues(work, grants, SyncOperation.ADD, only_here))
         return membership
 
     async def leave(self, owner_id: str, group_id: str, membership_id: str, *, by: str, confirm: Confirm) -> None:
@@ -206,12 +208,12 @@ async def _leave(work: Work, membership: Membership) -> None:
     if membership.leave_start is not None:
         return
     await places.change_membership(work.connection, membership.id, {"leave_start": work.at})
-    await work.tell([_due(membership, Operation.REMOVE)])
+    await work.tell([_due(membership, SyncOperation.REMOVE)])
     work.changed(await places.find_membership(work.connection, membership.id), [membership.lock_id])
 
 
-def _due(membership: Membership, op: Operation) -> tuple[str, Entity, str, Operation, dict[str, str]]:
-    return membership.lock_id, Entity.MEMBERSHIP, membership.id, op, {"lockGroupId": membership.group_id}
+def _due(membership: Membership, op: SyncOperation) -> tuple[str, SyncEntity, str, SyncOperation, dict[str, str]]:
+    return membership.lock_id, SyncEntity.MEMBERSHIP, membership.id, op, {"lockGroupId": membership.group_id}
 
 
 async def _require_group(work: Work, owner_id: str, group_id: str) -> LockGroup:

@@ -6,7 +6,7 @@ from typing import Any
 
 from nymead_users.access.errors import InvalidValue
 from nymead_users.access.model import Lock, Sight
-from nymead_users.access.store import granted, people, places
+from nymead_users.access.store import granted, people, places, syncing
 from nymead_users.access.unit import Confirm, Model, new_id
 from nymead_users.access.values import check_zone
 from nymead_users.identity.users import Users
@@ -58,9 +58,7 @@ class Locks:
             grants = await granted.grants_of_lock(work.connection, lock_id)
             memberships = await places.open_memberships(work.connection, lock_id=lock_id)
             # What this lock has not heard of is not due any more: grants of its groups may be settled by that.
-            for membership in memberships:
-                standing = await granted.grants_of_group(work.connection, membership.group_id)
-                await work.watch(grant.id for grant in standing)
+            await work.watch(await syncing.awaiting(work.connection, lock_id))
             await places.remove_lock(work.connection, lock_id, work.at)
             work.removed(lock, [lock_id])
             for membership in memberships:

@@ -24,14 +24,14 @@ class GrantState(StrEnum):
     FAILED = "failed"  # a lock could not take it when it last tried
 
 
-class Entity(StrEnum):
+class SyncEntity(StrEnum):
     """What a lock hears of."""
 
     GRANT = "grant"
     MEMBERSHIP = "membership"
 
 
-class Operation(StrEnum):
+class SyncOperation(StrEnum):
     """What has happened to it."""
 
     ADD = "add"
@@ -39,7 +39,7 @@ class Operation(StrEnum):
     REMOVE = "remove"
 
 
-class EventKind(StrEnum):
+class AccessEventKind(StrEnum):
     """What an entry of the log tells of."""
 
     DECISION = "decision"
@@ -167,9 +167,9 @@ class SyncItem:
     number: int
     id: str
     lock_id: str
-    entity: Entity
+    entity: SyncEntity
     entity_id: str
-    op: Operation
+    op: SyncOperation
     payload: dict[str, Any]
     created: datetime
     error: str | None
@@ -183,7 +183,7 @@ class LogEntry:
     number: int
     id: str
     time: datetime
-    kind: EventKind
+    kind: AccessEventKind
     lock_id: str | None
     person_id: str | None
     credential_id: str | None

@@ -169,7 +169,8 @@ class People:
             grants = await _usable(work, credential)
             if credential.enabled != before.enabled:
                 await subject_changed(work, grants)
-            if credential != before or pin is not KEEP:
+            # A PIN in place of another one looks the same, and is a change nevertheless.
+            if credential != before or (pin is not KEEP and pin is not None):
                 work.changed(credential, await _locks(work, grants))
         return credential
 
@@ -222,6 +223,11 @@ async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> 
     if owner_id not in (None, person.owner_id):
         raise PersonNotFound("the person is another owner's")
     return person.owner_id
+
+
+async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
+    """The locks that a credential concerns."""
+    return await _locks(work, await _usable(work, credential))
 
 
 async def _usable(work: Work, credential: Credential) -> list[Grant]:

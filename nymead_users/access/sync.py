@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from nymead_users.access.errors import InvalidValue, NotVisible, SyncItemNotFound
-from nymead_users.access.model import Confirmation, Entity, EventKind, Lock, Operation, Sight, SyncItem
-from nymead_users.access.store import granted, places, syncing
+from nymead_users.access.model import AccessEventKind, Confirmation, Lock, Sight, SyncEntity, SyncItem, SyncOperation
+from nymead_users.access.store import places, syncing
 from nymead_users.access.unit import Confirm, Model, Work
 
 #: The longest reason that a lock may give.
@@ -72,53 +72,60 @@ def _see(lock_id: str, sight: Sight) -> None:
 
 async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:
     """Take down what a lock says of items, which are in order."""
-    taken = [item.id for item in items if results[item.id].error is None]
-    await work.watch(item.entity_id for item in items if item.entity is Entity.GRANT)
+    await work.watch(item.entity_id for item in items if item.entity is SyncEntity.GRANT)
     for item in items:
         error = results[item.id].error
         about = {"lock_id": lock.id, "person_id": item.payload.get("personId")}
         details: dict[str, Any] = {"entity": item.entity.value, "id": item.entity_id, "op": item.op.value}
         if error is not None:
             await syncing.fail(work.connection, item, error[:MAX_ERROR])
-            work.log(EventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
+            work.log(AccessEventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
             continue
-        if await syncing.earlier(work.connection, item, taken):
+        if await syncing.must_wait(work.connection, item):
             raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)
-        work.log(EventKind.SYNC, "synced", details, **about)
-    if taken:
-        await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
-    work.lock_changed(lock.id)
+        work.log(AccessEventKind.SYNC, "synced", details, **about)
+    if any(results[item.id].error is None for item in items):
+        work.lock_changed(lock.id)
+        if not await syncing.revocations_due(work.connection, lock.id):
+            await _see_revocations(work, lock)
     await syncing.forget(work.connection, lock.id, work.at)
 
 
 async def _take(work: Work, item: SyncItem) -> None:
     """What it means that a lock has heard of an item."""
     connection = work.connection
-    if item.entity is Entity.GRANT:
-        values = None if item.op is Operation.REMOVE else _held(item.payload)
+    if item.entity is SyncEntity.GRANT:
+        held = item.op is not SyncOperation.REMOVE and await _concerns(work, item)
+        values = _held(item.payload) if held else None
         await syncing.hold(connection, item.lock_id, item.entity_id, values)
-        await _see_revocations(work, item)
         return
     membership = await places.find_membership(connection, item.entity_id)
-    if item.op is Operation.ADD:
-        group = await places.find_group(connection, membership.group_id, removed=True)
-        seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}
-        await places.change_membership(connection, membership.id, {"join_completed": work.at, **seen})
+    if item.op is SyncOperation.ADD:
+        await places.change_membership(connection, membership.id, {"join_completed": work.at})
     else:
         await places.change_membership(connection, membership.id, {"leave_completed": work.at})
-        grants = await granted.grants_of_group(connection, membership.group_id)
-        await work.watch(grant.id for grant in grants)
+        # The group is no business of the lock any more: neither what it holds of it, nor what it has not heard of.
+        await work.watch(await syncing.waiting_grants(connection, item.lock_id, membership.group_id))
+        await syncing.settle_group(connection, item.lock_id, membership.group_id, work.at)
         await syncing.drop_group(connection, item.lock_id, membership.group_id)
     work.membership_changed(membership.id)
 
 
-async def _see_revocations(work: Work, item: SyncItem) -> None:
-    """A member that has heard of a revocation in its group has seen the group's list up to there."""
-    if item.op is not Operation.REMOVE:
-        return
-    for membership in await places.open_memberships(work.connection, lock_id=item.lock_id):
+async def _concerns(work: Work, item: SyncItem) -> bool:
+    """Whether a grant is still for the lock: those of a group are while it is in there."""
+    group_id = item.payload.get("lockGroupId")
+    if group_id is None:
+        return True
+    memberships = await places.open_memberships(work.connection, lock_id=item.lock_id, group_id=group_id)
+    return bool(memberships)
+
+
+async def _see_revocations(work: Work, lock: Lock) -> None:
+    """A lock that has heard of all revocations has seen its own list, and those of its groups, to the end."""
+    await places.change_lock(work.connection, lock.id, {"last_seen_rcl_serial_no": lock.rcl_serial_no})
+    for membership in await places.open_memberships(work.connection, lock_id=lock.id):
         group = await places.find_group(work.connection, membership.group_id, removed=True)
         if membership.last_seen_rcl_serial_no != group.rcl_serial_no and membership.join_completed is not None:
             seen = {"last_seen_rcl_serial_no": group.rcl_serial_no, "last_seen_rcl_update_date": work.at}

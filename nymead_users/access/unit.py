@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from nymead_users.access.changes import Added, Change, Changed, Decided, Removed, SyncDue, Thing
 from nymead_users.access.errors import Duplicate
-from nymead_users.access.model import Credential, EventKind, Grant, Lock, LockGroup, LogEntry, Membership, Person
+from nymead_users.access.model import AccessEventKind, Credential, Grant, Lock, LockGroup, LogEntry, Membership, Person
 from nymead_users.access.store import granted, log, places, reach, syncing
 from nymead_users.access.store.syncing import Due
 from nymead_users.events import EventBus
@@ -33,7 +33,7 @@ def new_id() -> str:
 
 
 class Model:
-    """The model of access in the store. ``generation`` changes whenever anything in it does."""
+    """The model of access in the store. ``generation`` changes whenever anything does that decisions depend on."""
 
     def __init__(self, database: Database, events: EventBus) -> None:
         self._database = database
@@ -63,7 +63,7 @@ class Model:
 
     def publish(self, work: Work) -> None:
         """Tell of what was stored."""
-        self.generation += 1
+        self.generation += any(not isinstance(change, Decided) for change in work.changes)
         for change in work.changes:
             self._events.publish(change)
         for callback in work.callbacks:
@@ -151,13 +151,13 @@ class Work:
         await syncing.add_items(self.connection, listed, self.at)
         self._due |= dict.fromkeys(item[0] for item in listed)
 
-    def log(self, kind: EventKind, reason: str, details: dict[str, Any], **about: Any) -> None:
+    def log(self, kind: AccessEventKind, reason: str, details: dict[str, Any], **about: Any) -> None:
         """Add an entry to the log."""
         self._entries.append(self._entry(kind, reason, details, **about))
 
     async def decided(self, reason: str, details: dict[str, Any], **about: Any) -> LogEntry:
         """Log a decision, and tell of it."""
-        entry = await log.write_one(self.connection, self._entry(EventKind.DECISION, reason, details, **about))
+        entry = await log.write_one(self.connection, self._entry(AccessEventKind.DECISION, reason, details, **about))
         self.changes.append(Decided(entry))
         return entry
 
@@ -190,7 +190,7 @@ class Work:
     def _log_change(self, change: Added | Changed | Removed) -> None:
         thing = change.thing
         self.log(
-            EventKind.CHANGE,
+            AccessEventKind.CHANGE,
             f"{type(thing).__name__[0].lower()}{type(thing).__name__[1:]}{type(change).__name__}",
             {"id": thing.id},
             lock_id=_lock_of(thing),
@@ -198,7 +198,7 @@ class Work:
             credential_id=thing.id if isinstance(thing, Credential) else getattr(thing, "credential_id", None),
         )
 
-    def _entry(self, kind: EventKind, reason: str, details: dict[str, Any], **about: Any) -> dict[str, Any]:
+    def _entry(self, kind: AccessEventKind, reason: str, details: dict[str, Any], **about: Any) -> dict[str, Any]:
         entry = {
             "id": new_id(),
             "time": self.at,

@@ -87,4 +87,4 @@ def read_schedule(form: dict[str, object] | None) -> dict[str, object] | None:
     try:
         return Schedule.parse(form).as_json()
     except InvalidSchedule as error:
-        raise InvalidScheduleGiven(f"schedule: {error}") from error
+        raise InvalidScheduleGiven(f"schedule: {str(error).removeprefix('schedule: ')}") from error

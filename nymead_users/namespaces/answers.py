@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from nymead_users.access.errors import AccessRefused
+from nymead_users.access.errors import AccessRefused, NotVisible
 from nymead_users.access.model import Sight
 from nymead_users.access.unit import Confirm
 from nymead_users.identity.errors import Busy, StoreError
-from nymead_users.permissions import Scope, User
+from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller, confirm
 from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.message import Encoded
@@ -38,15 +38,32 @@ def sight_of(caller: Caller) -> Sight:
 
 def may_hear(locks: frozenset[str], user: User) -> bool:
     """Whether a user may hear of what concerns these locks."""
-    if Scope.CONTROL_THINGS not in user.scopes:
+    if not includes(user.scopes, Scope.CONTROL_THINGS):
         return False
-    return Scope.ACCESS_ALL_THINGS in user.scopes or any(str(thing) in locks for thing in user.allowed_thing_ids)
+    return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or any(
+        str(thing) in locks for thing in user.allowed_thing_ids
+    )
 
 
-def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]:
-    """In whose name a caller changes something, and what confirms that they still may."""
-    name = "" if caller.principal is None else caller.principal.username
-    return name, partial(confirm, caller, scope)
+def on_behalf(caller: Caller) -> tuple[str, Confirm]:
+    """In whose name an administrator changes something, and what confirms that they still may."""
+    return _name(caller), partial(confirm, caller, Scope.ADMIN)
+
+
+def at_lock(caller: Caller, lock_id: str) -> tuple[str, Confirm]:
+    """The same of what is done at a lock by whoever controls it: it must still be among their things."""
+
+    def confirmed() -> None:
+        confirm(caller, Scope.CONTROL_THINGS)
+        sight = sight_of(caller)
+        if sight is not None and lock_id not in sight:
+            raise NotVisible
+
+    return _name(caller), confirmed
+
+
+def _name(caller: Caller) -> str:
+    return "" if caller.principal is None else caller.principal.username
 
 
 async def answer(

@@ -51,8 +51,8 @@ def _scope_name(value: Any) -> PermissionScope:
         raise ValueError(f"Expected one of {', '.join(SCOPE_NAMES)}") from None
 
 
-def _uuid(value: Any) -> UUID:
-    """A uuid as clients send it, with or without braces."""
+def read_uuid(value: Any) -> UUID:
+    """A uuid as clients send it, with or without braces. Raises ValueError."""
     if isinstance(value, UUID):
         return value
     if isinstance(value, str) and value.startswith("{") == value.endswith("}"):
@@ -66,7 +66,7 @@ def _uuid(value: Any) -> UUID:
 
 
 #: A uuid, taken with and without braces, sent without.
-Uuid = Annotated[UUID, BeforeValidator(_uuid)]
+Uuid = Annotated[UUID, BeforeValidator(read_uuid)]
 
 #: A whole number that is never negative.
 Uint = Annotated[int, Ge(0)]

@@ -1,12 +1,30 @@
-"""Values that the namespaces about access share: moments, and words of an enumeration."""
+"""Values that the namespaces about access share: ids, moments, and words of an enumeration."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
+
+from nymead_users.instants import as_text
+from nymead_users.namespaces.types import read_uuid
+from nymead_users.rpc.types import UuidText
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+
+def _id(value: Any) -> str:
+    """A uuid as the domain of access has it; most come so already."""
+    if isinstance(value, str) and _CANONICAL.fullmatch(value):
+        return value
+    return str(read_uuid(value))
+
+
+#: A uuid as text, taken with and without braces, sent without.
+Id = Annotated[str, BeforeValidator(_id), UuidText, WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 def _moment(value: Any) -> datetime:
@@ -29,14 +47,9 @@ def _moment(value: Any) -> datetime:
 Time = Annotated[datetime, BeforeValidator(_moment)]
 
 
-def shown_time(at: datetime) -> str:
-    """A moment as it is sent."""
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
-
-
-def shown_time_or_none(at: datetime | None) -> str | None:
-    """The same where there may be none."""
-    return None if at is None else shown_time(at)
+def shown_time(at: datetime | None) -> str | None:
+    """A moment as it is sent, where there is one."""
+    return None if at is None else as_text(at)
 
 
 def word_of(enum: type[StrEnum]) -> BeforeValidator:

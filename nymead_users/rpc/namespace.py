@@ -37,7 +37,8 @@ class Access(Enum):
 class Params(BaseModel):
     """A method's params: strict types, nothing unknown, declared in the order of positional params."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built when first used: a start need not wait for what most connections never call.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     def __repr__(self) -> str:
         """Which params, without their values: some are secrets."""

@@ -36,7 +36,7 @@ def openrpc(registry: Registry, version: str) -> dict[str, Any]:
         "info": {
             "title": "nymead-users",
             "version": version,
-            "description": "Users, tokens and permissions of a home, over nymea's JSON-RPC API.",
+            "description": "Who may do what in a home, and who may open which lock there, over nymea's JSON-RPC API.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "methods": [_method(method, schemas) for method in methods],

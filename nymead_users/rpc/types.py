@@ -23,6 +23,10 @@ class Flags:
     """Marks a named list of enum values as a set of flags."""
 
 
+class UuidText:
+    """Marks a text that is a uuid."""
+
+
 #: Marks a field that is kept for older clients, as ``json_schema_extra``: pydantic's own mark warns at each use.
 DEPRECATED: dict[str, JsonValue] = {"deprecated": True}
 
@@ -109,6 +113,8 @@ def notation(annotation: Any, named: dict[str, Any]) -> Any:
     origin = _origin(annotation)
     if origin is Annotated:
         base, *constraints = get_args(annotation)
+        if UuidText in constraints:
+            return "Uuid"
         return "Uint" if base is int and Ge(0) in constraints else notation(base, named)
     if origin is list:
         return [notation(get_args(annotation)[0], named)]

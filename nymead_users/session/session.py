@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from nymead_users import logs
 from nymead_users.peer import Peer
-from nymead_users.permissions import Principal, Scope, User
+from nymead_users.permissions import Principal, Scope, User, includes
 from nymead_users.rpc.dispatcher import Dispatcher
 from nymead_users.rpc.errors import HandshakeRequired, ParseError, RpcError, ServerBusy, TokenChanged, Unauthorized
 from nymead_users.rpc.message import Call, Result
@@ -277,7 +277,7 @@ class Session:
         """Whether the caller holds all of ``scope`` now."""
         if not self._factory.authentication:
             return True
-        return self.principal is not None and scope in self.principal.scopes
+        return self.principal is not None and includes(self.principal.user.scopes, scope)
 
     def holds(self, token: str) -> bool:
         """Whether this token is the bound one.

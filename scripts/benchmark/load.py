@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self, cast
 
@@ -203,6 +204,15 @@ class Load:
             raise WrongReplyError(f"{right!r} is not in {reply[:300]!r}")
         once = framed(request, target.transport)
         return cls([Caller(connection, once, reply, window) for connection in opened])
+
+    @classmethod
+    async def of_rounds(
+        cls, target: Target, requests: Sequence[bytes], replies: Sequence[bytes], *, connections: int
+    ) -> Self:
+        """Open connections, each with one round of different requests under way. A round counts as one reply."""
+        opened = [await Connection.open(target) for _ in range(connections)]
+        once = b"".join(framed(request, target.transport) for request in requests)
+        return cls([Caller(connection, once, b"".join(replies), 1) for connection in opened])
 
     async def replies(self, seconds: float) -> tuple[int, float]:
         """How many replies came, and within how many seconds."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.servers import Processes, fill
+from benchmark.servers import Processes, fill, fill_doors
 
 #: Takes one measurement.
 Sample = Callable[[], Awaitable[float]]
@@ -71,6 +71,15 @@ class Bench:
         directory = self.folder / f"{users}-users-{tokens}-tokens"
         if directory not in self._stores:
             await fill(directory, user_count=users, token_count=tokens)
+            self._stores.add(directory)
+        return directory
+
+    async def doors(self) -> Path:
+        """A data directory whose store has 1,000 locks, 10,000 persons and 100,000 grants."""
+        directory = self.folder / "doors"
+        if directory not in self._stores:
+            sizes = {"locks": 1000, "persons": self.many(10_000), "grant_count": self.many(100_000)}
+            await fill_doors(directory, **sizes)
             self._stores.add(directory)
         return directory
 

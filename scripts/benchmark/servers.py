@@ -8,12 +8,14 @@ import json
 import re
 import sys
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, insert, select
 
 from benchmark.load import Target, Transport
 from nymead_users.config import Argon2
@@ -21,7 +23,9 @@ from nymead_users.identity.tokens import digest
 from nymead_users.permissions import Scope
 from nymead_users.storage.database import Database
 from nymead_users.storage.datadir import STORE
-from nymead_users.storage.tables import tokens, users
+from nymead_users.storage.tables import grants, held_grants, lock_groups, memberships, owners, tokens, users
+from nymead_users.storage.tables import locks as lock_table
+from nymead_users.storage.tables import persons as person_table
 
 #: The token of the administrator in each store, as long as a real one, and the password of all users.
 TOKEN = "benchmark-benchmark-benchmark-benchmark-000"  # noqa: S105 - opens a store made for a minute
@@ -47,6 +51,137 @@ async def fill(directory: Path, *, user_count: int, token_count: int) -> None:
         )
         connection.execute(insert(tokens), [_token(number, user_count) for number in range(token_count)])
     engine.dispose()
+
+
+async def fill_doors(directory: Path, *, locks: int, persons: int, grant_count: int) -> None:
+    """Make a store of so many locks, persons and grants in a new data directory, with the administrator of TOKEN.
+
+    Each person has grants at locks next to one another; every second grant has a schedule, every tenth is for a group
+    of ten locks. All locks have heard of everything.
+    """
+    await fill(directory, user_count=1, token_count=1)
+    engine = create_engine(f"sqlite:///{directory / STORE}")
+    with engine.begin() as connection:
+        owner = connection.execute(select(owners.c.id)).scalar_one()
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        connection.execute(
+            insert(lock_table),
+            [
+                {
+                    "id": door(number),
+                    "owner_id": owner,
+                    "title": f"Door {number}",
+                    "description": "",
+                    "time_zone": "Europe/Vienna",
+                    "protocol_version": 1,
+                    "system_id": "",
+                    "virtual": True,
+                    "active": True,
+                    "rcl_serial_no": 1,
+                }
+                for number in range(locks)
+            ],
+        )
+        connection.execute(
+            insert(person_table),
+            [
+                {
+                    "id": person(number),
+                    "owner_id": owner,
+                    "number": number + 1,
+                    "first_name": f"First {number}",
+                    "last_name": f"Last {number}",
+                    "email": f"person{number}@home.example",
+                    "phone": "",
+                    "enabled": True,
+                }
+                for number in range(persons)
+            ],
+        )
+        connection.execute(
+            insert(lock_groups),
+            [
+                {
+                    "id": _group(number),
+                    "owner_id": owner,
+                    "title": f"Group {number}",
+                    "description": "",
+                    "active": True,
+                    "rcl_serial_no": 1,
+                }
+                for number in range(locks // 10)
+            ],
+        )
+        connection.execute(
+            insert(memberships),
+            [
+                {
+                    "id": _id(f"membership {number}"),
+                    "lock_id": door(number),
+                    "group_id": _group(number // 10),
+                    "join_start": since,
+                    "join_completed": since,
+                }
+                for number in range(locks // 10 * 10)
+            ],
+        )
+        rows = [_grant(number, locks, persons, owner, since) for number in range(grant_count)]
+        connection.execute(insert(grants), rows)
+        connection.execute(insert(held_grants), [held for row in rows for held in _held(row, locks)])
+    engine.dispose()
+
+
+def door(number: int) -> str:
+    """The id of a lock."""
+    return _id(f"lock {number}")
+
+
+def person(number: int) -> str:
+    """The id of a person."""
+    return _id(f"person {number}")
+
+
+@cache
+def _group(number: int) -> str:
+    return _id(f"group {number}")
+
+
+def _id(name: str) -> str:
+    return str(UUID(bytes=hashlib.md5(name.encode(), usedforsecurity=False).digest()))
+
+
+#: Working hours, as every second grant has them.
+_WEEK = {"weekly": [{"weekdays": ["mon", "tue", "wed", "thu", "fri"], "from": "07:00", "until": "19:00"}]}
+
+
+def _grant(number: int, locks: int, persons: int, owner: str, since: datetime) -> dict[str, Any]:
+    whose = number % persons
+    # A person's grants are at locks next to one another.
+    at = (whose + number // persons) % locks
+    in_group = number // persons == 0 and locks >= 10
+    return {
+        "id": _id(f"grant {number}"),
+        "owner_id": owner,
+        "person_id": person(whose),
+        "lock_id": None if in_group else door(at),
+        "group_id": _group(at // 10 % (locks // 10)) if in_group else None,
+        "valid_from": since,
+        "schedule": _WEEK if number // persons % 2 else None,
+        "enabled": True,
+        "remote_allowed": True,
+        "issuer": "user000001",
+        "created": since,
+    }
+
+
+def _held(grant: dict[str, Any], locks: int) -> list[dict[str, Any]]:
+    """A grant as its locks hold it."""
+    names = ("person_id", "group_id", "valid_from", "schedule", "enabled", "remote_allowed")
+    held = {"grant_id": grant["id"], **{name: grant[name] for name in names}}
+    if grant["lock_id"] is not None:
+        return [{**held, "lock_id": grant["lock_id"]}]
+    first = 10 * next(number for number in range(locks // 10) if _group(number) == grant["group_id"])
+    return [{**held, "lock_id": door(number)} for number in range(first, first + 10)]
 
 
 def _user(number: int) -> dict[str, Any]:

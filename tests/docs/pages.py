@@ -40,12 +40,40 @@ def blocks(page: Path) -> list[Block]:
 
 
 #: What differs from run to run, and what stands for it.
-_VOLATILE: dict[str, Any] = {"token": "", "creationTime": 0, "hash": "", "version": "", "uuid": "", "tokenId": ""}
+_VOLATILE: dict[str, Any] = {
+    "token": "",
+    "creationTime": 0,
+    "hash": "",
+    "version": "",
+    "uuid": "",
+    "tokenId": "",
+    "physicalLockId": "",
+}
+
+#: Times that say when something happened; null where it has not.
+_HAPPENED = {
+    "created",
+    "revoked",
+    "time",
+    "rclDate",
+    "joinStartDate",
+    "joinCompletedDate",
+    "leaveStartDate",
+    "leaveCompletedDate",
+    "lastSeenRclUpdateDate",
+}
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def steady(message: Any) -> Any:
     """A message with what differs from run to run taken out."""
     if isinstance(message, dict):
+        message = {
+            key: "" if key in _HAPPENED and isinstance(value, str) and _TIME.fullmatch(value) else value
+            for key, value in message.items()
+        }
         kept = {key: _VOLATILE.get(key, steady(value)) for key, value in message.items()}
         if "creationTime" in kept:
             kept["id"] = ""
@@ -53,3 +81,26 @@ def steady(message: Any) -> Any:
     if isinstance(message, list):
         return [steady(item) for item in message]
     return message
+
+
+class Ids:
+    """The ids that a page prints, and those that a server gave in their place."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, str] = {}
+
+    def learn(self, printed: Any, received: Any) -> None:
+        """Note the ids of a message, which must be the same wherever the page prints the same."""
+        if isinstance(printed, dict) and isinstance(received, dict):
+            for key in printed.keys() & received.keys():
+                self.learn(printed[key], received[key])
+        elif isinstance(printed, list) and isinstance(received, list):
+            for one, other in zip(printed, received, strict=False):
+                self.learn(one, other)
+        elif isinstance(printed, str) and isinstance(received, str) and _UUID.fullmatch(printed):
+            # One that stands for another already stays so: the comparison then says that it differs.
+            self._real.setdefault(printed, printed if received in self._real.values() else received)
+
+    def fill(self, text: str) -> str:
+        """A page's text with the server's ids."""
+        return _UUID.sub(lambda match: self._real.get(match[0], match[0]), text)

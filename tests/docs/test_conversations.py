@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE, Server, SpawnServer, StartServer
-from pages import DOCS, PAGES, Block, blocks, name, steady
+from conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
+from pages import DOCS, PAGES, Block, Ids, blocks, name, steady
 from terminal import TALKING, Talk, Terminal, typed
 
 from nymead_users.client import Client
@@ -53,9 +54,10 @@ class Reader:
         self._tool = tool
         self._talks: dict[str, Talk] = {}
         self._owed: dict[str, int] = {}
+        self._ids = Ids()
 
     async def follow(self, block: Block) -> None:
-        speaker = "another" if block.title.startswith("Another") else "you"
+        speaker = next((known for known in ("another", "bridge") if known in block.title.lower()), "you")
         if block.language == "console":
             await self._terminal.type(block)
             for line in block.lines:
@@ -67,17 +69,19 @@ class Reader:
             if speaker not in self._talks or block.title.endswith("new connection"):
                 self._talks[speaker] = await self._terminal.talk(self._tool)
             for line in block.lines:
-                await self._talks[speaker].send(self._terminal.fill(line))
+                await self._talks[speaker].send(self._ids.fill(self._terminal.fill(line)))
             self._owed[speaker] = len(block.lines)
             if speaker == "another":
                 await self._rest(speaker)
-        elif block.title in ("You receive", "The notification"):
-            received = [await self._receive("you") for _ in block.lines]
+        elif block.title in ("You receive", "The bridge receives", "The notification"):
+            received = [await self._receive(speaker) for _ in block.lines]
             printed = [json.loads(line) for line in block.lines]
             if block.title == "The notification":
                 while "method" not in received[-1]:
-                    received = [await self._receive("you")]
-            assert [steady(message) for message in received] == [steady(message) for message in printed]
+                    received = [await self._receive(speaker)]
+            self._ids.learn(printed, received)
+            known = [json.loads(self._ids.fill(line)) for line in block.lines]
+            assert [steady(message) for message in received] == [steady(message) for message in known]
             # In the order of the server's own keys and in its own form.
             assert [json.dumps(line, separators=(",", ":")) for line in printed] == block.lines
 
@@ -166,6 +170,47 @@ async def test_the_program_that_waits_for_notifications_prints_them(start_server
                 if (await asyncio.wait([heard], timeout=0.2))[0]:
                     break
         assert heard.result().startswith(b"Users.UserAdded {'userInfo': {'username': 'guest")
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def test_the_bridge_hands_on_what_is_due(start_server: StartServer, tmp_path: Path) -> None:
+    """The bridge on the page about bridges has its lock hear of what was due before and of what comes while it runs."""
+    (script,) = [block for block in blocks(DOCS / "guides" / "bridges.md") if block.language == "python"]
+    (lock_id,) = re.findall(r'^LOCKS = \["([0-9a-f-]+)"\]$', script.text, re.MULTILINE)
+    server = await start_server()
+    await server.set_up(**ALICE)
+    alice = await server.login("alice", password="Wonderland1")
+    await server.add_user("bridge", "ControlThings", allowedThingIds=[lock_id])
+    login = await (await server.client()).authenticate("bridge", PASSWORD, "the bridge")
+    assert login is not None
+
+    async def grant() -> str:
+        person = await alice.call("Access.AddPerson", {"firstName": "Carol"})
+        await alice.call("Access.AddGrant", {"personId": person["person"]["id"], "lockId": lock_id})
+        return str(person["person"]["id"])
+
+    await alice.call("Access.AddLock", {"title": "Front door", "lockId": lock_id, "virtual": False})
+    await alice.subscribe("Access")
+    persons = [await grant()]
+    file = tmp_path / script.title
+    file.write_text(script.text.replace("2222", server.url().rpartition(":")[2]))
+    environ = {**os.environ, "BRIDGE_TOKEN": login.token}
+    process = await asyncio.create_subprocess_exec(sys.executable, file, stdout=asyncio.subprocess.PIPE, env=environ)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(2):
+                assert (await process.stdout.readline()).startswith(f"{lock_id} add grant ".encode())
+                async for heard in alice.notifications():
+                    if heard.name == "Access.LockChanged" and heard.params["lock"]["pendingSyncCount"] == 0:
+                        break
+                asked = {"personId": persons[-1], "lockId": lock_id}
+                assert (await alice.call("Access.Evaluate", asked))["decision"]["onLock"] is True
+                if len(persons) == 1:
+                    persons.append(await grant())
+        assert process.returncode is None
     finally:
         process.kill()
         await process.communicate()

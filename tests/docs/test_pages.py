@@ -11,12 +11,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import PATIENCE, StartServer
+from conftest import PATIENCE, Server, StartServer
 from pages import DOCS, PAGES, ROOT, Block, blocks, name
 from typer.testing import CliRunner
 
+from nymead_users.access.decision import AccessReason, Decision, Pin, event_code
+from nymead_users.access.errors import AccessRefused, AlreadyMember, TooManyGroups
 from nymead_users.cli.main import app
 from nymead_users.config import load
+from nymead_users.namespaces.lockgroups.namespace import OUTCOMES
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
 CONTRACT = json.loads((ROOT / "schema" / "introspection.json").read_text())
@@ -76,7 +79,7 @@ def test_every_method_named_exists(page: Path) -> None:
     """A page names no method or notification that is not there, but where it shows what that is answered."""
     known = {*CONTRACT["methods"], *CONTRACT["notifications"], *UNLISTED, "JSONRPC.Introspect", "Users.Invite"}
     text = page.read_text()
-    named = set(re.findall(r"\b(?:JSONRPC|Users|Operator|rpc)\.[A-Za-z]+", text)) - {"rpc.org"}
+    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|Operator|rpc)\.[A-Za-z]+", text)) - {"rpc.org"}
     assert named <= known
     if "Users.Invite" in named:
         assert "No such method" in text
@@ -116,6 +119,42 @@ def test_the_rules_for_scopes_are_the_servers() -> None:
         assert (scopes | Scope.ACCESS_ALL_THINGS).consistent == (with_access == "allowed"), (things, rules)
     bits = re.findall(r"^\| `(PermissionScope\w+)` \| 0x([0-9A-F]{4}) \|", page, re.MULTILINE)
     assert {scope: int(value, 16) for scope, value in bits} == {scope: int(bits) for scope, bits in SCOPE_NAMES.items()}
+
+
+def test_the_steps_of_a_decision_are_the_servers() -> None:
+    """The table of reasons has all of them in the order of the steps, with the code of each."""
+    page = (DOCS / "guides" / "access.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
+    told = {AccessReason(reason): int(code) for reason, code in rows}
+    assert [*told, AccessReason.GRANTED] == list(AccessReason)
+    for reason, code in told.items():
+        refusal = Decision(False, reason, (), None, False, False)
+        assert event_code(refusal, None, Pin.NOT_NEEDED) == code
+
+
+async def test_the_fields_of_filters_are_the_servers(home: Server) -> None:
+    """The page on lock groups names the fields that each list can be queried by, as its error does."""
+    page = (DOCS / "guides" / "lock-groups.md").read_text()
+    told = dict(re.findall(r"^\| `(Get\w+)` \| (`active`.*|`boundLockId`.*) \|$", page, re.MULTILINE))
+    assert len(told) == 3
+    admin = await home.login()
+    owner = {"ownerAccountId": (await admin.call("Access.GetOwners"))["owners"][0]["id"]}
+    group = (await admin.call("LockGroups.CreateLockGroup", {**owner, "title": "Office"}))["lockGroup"]["id"]
+    ids = {"GetLockGroups": {}, "GetLockGroupGrants": {"id": group}, "GetMemberships": {"lockGroupId": group}}
+    for method, fields in told.items():
+        answer = await admin.call(f"LockGroups.{method}", {**owner, **ids[method], "filter": "weather eq 'fine'"})
+        assert answer["errorMessage"].partition("fields are ")[2] == ", ".join(re.findall(r"`(\w+)`", fields))
+
+
+def test_the_messages_of_lock_groups_are_the_servers() -> None:
+    """The page on lock groups prints each outcome with the message that the domain has for it."""
+    page = (DOCS / "guides" / "lock-groups.md").read_text()
+    told = dict(re.findall(r"^\| `(LockGroupError\w+)` \| (.+) \|$", page, re.MULTILINE))
+    texts = {outcome.value: refusal.text for refusal, outcome in OUTCOMES.items() if issubclass(refusal, AccessRefused)}
+    texts[OUTCOMES[TooManyGroups].value] = str(TooManyGroups(7)).replace("7", "n")
+    # Duplicate is another name for a membership that is there, and says so in the database's words.
+    texts[OUTCOMES[AlreadyMember].value] = AlreadyMember.text
+    assert told == {outcome: text for outcome, text in texts.items() if text}
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "assets").glob("*.svg")), ids=lambda path: path.name)

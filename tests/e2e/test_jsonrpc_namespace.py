@@ -47,6 +47,9 @@ HELLO = {
 }
 HELLO_EXTRAS = {"experiences", "cacheHashes"}
 
+#: An id that nothing has.
+NOTHING = "11111111-2222-4333-8444-555555555555"
+
 #: A value for every required param of the API, and for SetUserInfo's optional username.
 VALUES: dict[str, Any] = {
     "username": "bob",
@@ -54,8 +57,20 @@ VALUES: dict[str, Any] = {
     "newPassword": PASSWORD,
     "deviceName": "a device",
     "sessionId": "1",
-    "tokenId": "11111111-2222-4333-8444-555555555555",
+    "tokenId": NOTHING,
     "scopes": [],
+    "boundLockId": NOTHING,
+    "credentialId": NOTHING,
+    "grantId": NOTHING,
+    "id": NOTHING,
+    "items": [],
+    "lockGroupId": NOTHING,
+    "lockId": NOTHING,
+    "ownerAccountId": NOTHING,
+    "personId": NOTHING,
+    "title": "A door",
+    "type": "code",
+    "value": "1234",
 }
 
 
@@ -317,13 +332,15 @@ async def test_unknown_and_wrong_params(home: Server, dialect: Dialect) -> None:
 async def test_set_notification_status(home: Server, dialect: Dialect) -> None:
     """Each call sets the list anew; the switch goes before the list, unknown names are left out."""
     client = await home.login("admin", "tcp", dialect)
-    everything = {"JSONRPC", "Users"}
+    everything = {"JSONRPC", "Users", "Access", "LockGroups"}
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({"namespaces": ["Users"]}, {"Users"}),
         ({"namespaces": ["JSONRPC"]}, {"JSONRPC"}),
         ({"namespaces": ["Users", "Users", "users", "Nowhere", "", "Operator"]}, {"Users"}),
         ({"namespaces": ["Nowhere"]}, set()),
-        ({"namespaces": ["Users", "JSONRPC"]}, everything),
+        ({"namespaces": ["Users", "JSONRPC"]}, {"Users", "JSONRPC"}),
+        ({"namespaces": ["LockGroups", "JSONRPC", "Access", "Users"]}, everything),
+        ({"namespaces": ["Access"]}, {"Access"}),
         ({"namespaces": []}, set()),
         ({"enabled": True}, everything),
         ({"enabled": False}, set()),
@@ -740,6 +757,10 @@ async def test_without_authentication_every_method_is_allowed(trusting: Server, 
         "Users.GetUserInfo",
         "Users.SetUserInfo",
     }
+    denied = {name for name, error in outcomes.items() if error.endswith("PermissionDenied")}
+    assert denied == of_nobody
+    assert outcomes["Access.AddLock"] == "AccessErrorNoError"
+    assert outcomes["LockGroups.CreateLockGroup"] == "LockGroupErrorTitleMissing"
     assert outcomes["Users.CreateUser"] == "UserErrorNoError"
     assert outcomes["Users.RemoveUser"] == "UserErrorNoError"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ DATA = Path(__file__).parent.parent / "data"
 CONTRACT = "urn:contract"
 
 NO_ERROR = {"error": "UserErrorNoError"}
+
+THING = "5f2b1b1e-3f0b-4f7c-9c80-9d1f6a7c9a55"
 
 
 def resource(contents: Any) -> Resource[Any]:
@@ -225,8 +228,7 @@ async def test_calls_and_notifications_are_as_declared(start_server: StartServer
     await call(client, "JSONRPC.SetNotificationStatus")
     await call(client, "JSONRPC.SetNotificationStatus", namespaces=["Users", "Tags"], enabled=False)
     await call(client, "JSONRPC.SetNotificationStatus", enabled=True)
-    things = ["5f2b1b1e-3f0b-4f7c-9c80-9d1f6a7c9a55"]
-    bob = {"username": "bob", "scopes": ["PermissionScopeControlThings"], "allowedThingIds": things}
+    bob = {"username": "bob", "scopes": ["PermissionScopeControlThings"], "allowedThingIds": [THING]}
     created = {**bob, "password": PASSWORD, "displayName": "Bob", "email": "bob@example.org"}
     assert await call(client, "Users.CreateUser", **created) == NO_ERROR
     assert await call(client, "Users.CreateUser", username="carol", password=PASSWORD, scopes=[]) == NO_ERROR
@@ -242,6 +244,7 @@ async def test_calls_and_notifications_are_as_declared(start_server: StartServer
     assert (await call(client, "Users.ChangePassword", newPassword="weak"))["error"] == "UserErrorBadPassword"
     await call(client, "Users.GetUserTokens", username="nobody")
     assert await call(client, "Users.RemoveUser", username="bob") == NO_ERROR
+    await open_doors(partial(call, client))
     await call(client, "JSONRPC.RequestPushButtonAuth", deviceName="displaced")
     operator = await server.operator()
     for namespace in ("Users", "JSONRPC"):
@@ -253,6 +256,84 @@ async def test_calls_and_notifications_are_as_declared(start_server: StartServer
         assert contract.wrong_notification(notification) == []
     assert contract.called == set(contract.methods)
     assert contract.heard == set(contract.notifications)
+
+
+async def open_doors(call: Callable[..., Awaitable[Any]]) -> None:
+    """Call every method about doors, with all that it can be given and all that it can return."""
+
+    async def made(method: str, thing: str, **params: Any) -> str:
+        return str((await call(method, **params))[thing]["id"])
+
+    await call("Access.AddOwner", title="Works")
+    owner = (await call("Access.GetOwners"))["owners"][0]["id"]
+    calendar = (
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260102T090000\nDTEND:20260102T100000\nEND:VEVENT\nEND:VCALENDAR"
+    )
+    window = {"weekdays": ["mon", "sun"], "from": "08:00", "until": "24:00"}
+    bounds = {"validFrom": "2026-01-01T00:00:00+01:00", "validBefore": "2300-01-01T00:00:00Z"}
+    door = {"title": "Door", "description": "oak", "timeZone": "Europe/Vienna", "systemId": "S", "protocolVersion": 1}
+    lock = await made("Access.AddLock", "lock", **door, ownerId=owner, virtual=False)
+    await call("Access.UpdateLock", lockId=lock, title="Front door", virtual=True)
+    details = {"firstName": "Ann", "lastName": "B", "email": "a@example.org", "phone": "4781549300", "enabled": True}
+    person = await made("Access.AddPerson", "person", ownerId=owner, username="admin", **details)
+    await call("Access.UpdatePerson", personId=person, username=None)
+    credential = {"type": "proximity", "value": "0x1", "pin": "1234", "enabled": True}
+    key = await made("Access.AddCredential", "credential", **credential, personId=person, ownerId=owner)
+    group = await made("LockGroups.CreateLockGroup", "lockGroup", ownerAccountId=owner, title="Office", description="x")
+    about = {"ownerAccountId": owner, "lockGroupId": group}
+    member = await made("LockGroups.AddMembership", "membership", **about, boundLockId=lock)
+    grant = await made("Access.AddGrant", "grant", personId=person, lockGroupId=group, schedule={"ical": calendar})
+    direct = await made(
+        "Access.AddGrant",
+        "grant",
+        credentialId=key,
+        lockId=lock,
+        **bounds,
+        schedule={"weekly": [window]},
+        enabled=True,
+        remoteAllowed=False,
+    )
+    items = (await call("Access.GetPendingSync", lockId=lock))["items"]
+    failed = [{"id": items[0]["id"], "error": "full"}, {"id": items[1]["id"]}]
+    assert (await call("Access.ConfirmSync", lockId=lock, items=failed))["error"] == "AccessErrorNoError"
+    await call("Access.GetPendingSync", lockId=lock)
+    await call("Access.SyncLock", lockId=lock)
+    await call(
+        "Access.UpdateGrant", grantId=direct, validFrom=None, validBefore=None, schedule=None, remoteAllowed=True
+    )
+    shown = {"type": "proximity", "value": "1"}
+    await call("Access.Evaluate", lockId=lock, credential=shown, time=bounds["validFrom"], remote=True, pin="1234")
+    await call("Access.Evaluate", lockId=lock, personId=person, time="2026-01-02T08:30:00Z")
+    for pin in ("0000", "1234", *["0000"] * 5):
+        await call("Access.ReportAccess", lockId=lock, credential=shown, pin=pin)
+    await call("Access.ReportAccess", lockId=lock, personId=person, remote=True)
+    await call("Access.GetWhoHasAccess", lockId=lock, time=bounds["validFrom"])
+    await call("Access.GetAccessOf", personId=person)
+    await call("Access.GetCredentials", ownerId=owner, personId=person)
+    await call("Access.UpdateCredential", credentialId=key, enabled=True, pin=None)
+    await call("Access.GetPersons", ownerId=owner)
+    await call("Access.GetGrants", personId=person, lockId=lock, lockGroupId=group, state="active")
+    await call("Access.GetEvents", limit=2, fromDate=bounds["validFrom"], lockId=lock, includeAccessDenied=False)
+    await call("Access.GetEvents", continuationKey="5", toDate=bounds["validBefore"], personId=person)
+    query = {"filter": "id ne null", "orderBy": "id desc", "top": 5, "skip": 0}
+    await call("LockGroups.GetLockGroups", ownerAccountId=owner, expand="supportedFeatures,statistics", **query)
+    await call("LockGroups.GetLockGroup", ownerAccountId=owner, id=group, expand="statistics")
+    await call("LockGroups.UpdateLockGroup", ownerAccountId=owner, id=group, title="Building", description="")
+    await call("LockGroups.GetMemberships", **about, expand="boundLock,lockGroup", includeUnboundLocks=True, **query)
+    await call("LockGroups.RemoveMembership", **about, id=member)
+    await call("Access.SyncLock", lockId=lock)
+    await call("LockGroups.GetMemberships", **about)
+    revoked = await call("Access.RevokeGrant", grantId=grant)
+    assert revoked["grant"]["state"] == "revoked"
+    await call("LockGroups.GetLockGroupGrants", ownerAccountId=owner, id=group, **query)
+    await call("Access.GetLocks", ownerId=owner)
+    await call("LockGroups.CreateLockGroup", ownerAccountId=owner)
+    forced = {"forceRevokeGrants": True, "forceUnjoinLocks": True}
+    await call("LockGroups.RemoveLockGroup", ownerAccountId=owner, id=group, **forced)
+    await call("Access.RemoveCredential", credentialId=key)
+    await call("Access.RemovePerson", personId=person)
+    assert (await call("Access.RemovePerson", personId=person))["error"] == "AccessErrorPersonNotFound"
+    await call("Access.RemoveLock", lockId=lock)
 
 
 async def test_null_is_declared_where_it_is_taken_and_given(home: Server) -> None:
@@ -303,6 +384,18 @@ async def test_what_the_server_refuses_is_invalid_by_the_document(home: Server) 
         ("JSONRPC.SetNotificationStatus", {"enabled": 1}),
         ("JSONRPC.KeepAlive", {"sessionId": 1}),
         ("JSONRPC.Hello", {"locale": None}),
+        ("Access.AddLock", {}),
+        ("Access.AddLock", {"title": "x", "protocolVersion": -1}),
+        ("Access.AddLock", {"title": "x", "timeZone": None}),
+        ("Access.AddCredential", {"type": "face", "value": "1"}),
+        ("Access.AddGrant", {"schedule": {"weekly": [{"weekdays": ["day"], "from": "08:00", "until": "09:00"}]}}),
+        ("Access.AddGrant", {"schedule": {"daily": []}}),
+        ("Access.UpdateGrant", {"grantId": THING, "enabled": None}),
+        ("Access.Evaluate", {"lockId": THING, "credential": {"type": "code"}}),
+        ("Access.ConfirmSync", {"lockId": THING, "items": [{"id": THING, "ok": True}]}),
+        ("Access.GetEvents", {"limit": 1001}),
+        ("LockGroups.GetLockGroups", {"ownerAccountId": 1}),
+        ("LockGroups.RemoveLockGroup", {"ownerAccountId": THING, "id": THING, "forceUnjoinLocks": 1}),
     ]
     for method, params in stories:
         assert contract.wrong_params(method, params) != []

@@ -17,12 +17,51 @@ OWN = {"Users.ChangePassword", "Users.GetTokens", "Users.RemoveToken", "Users.Se
 
 #: What always needs an administrator.
 ADMINISTRATION = {
+    "Access.AddCredential",
+    "Access.AddGrant",
+    "Access.AddLock",
+    "Access.AddOwner",
+    "Access.AddPerson",
+    "Access.RemoveCredential",
+    "Access.RemoveLock",
+    "Access.RemovePerson",
+    "Access.RevokeGrant",
+    "Access.UpdateCredential",
+    "Access.UpdateGrant",
+    "Access.UpdateLock",
+    "Access.UpdatePerson",
+    "LockGroups.AddMembership",
+    "LockGroups.CreateLockGroup",
+    "LockGroups.RemoveLockGroup",
+    "LockGroups.RemoveMembership",
+    "LockGroups.UpdateLockGroup",
     "Users.CreateUser",
     "Users.ChangeUserPassword",
     "Users.GetUsers",
     "Users.GetUserTokens",
     "Users.RemoveUser",
     "Users.SetUserScopes",
+}
+
+#: What needs the permission to control things.
+CONTROL = {
+    "Access.ConfirmSync",
+    "Access.Evaluate",
+    "Access.GetAccessOf",
+    "Access.GetCredentials",
+    "Access.GetEvents",
+    "Access.GetGrants",
+    "Access.GetLocks",
+    "Access.GetOwners",
+    "Access.GetPendingSync",
+    "Access.GetPersons",
+    "Access.GetWhoHasAccess",
+    "Access.ReportAccess",
+    "Access.SyncLock",
+    "LockGroups.GetLockGroup",
+    "LockGroups.GetLockGroupGrants",
+    "LockGroups.GetLockGroups",
+    "LockGroups.GetMemberships",
 }
 
 #: What never needs a permission.
@@ -40,6 +79,9 @@ EVERYBODYS = {
     "Users.GetUserInfo",
 }
 
+#: An id that nothing has.
+NOTHING = "11111111-2222-4333-8444-555555555555"
+
 #: A plausible value for each param of the API.
 VALUES: dict[str, Any] = {
     "allowedThingIds": [],
@@ -53,8 +95,20 @@ VALUES: dict[str, Any] = {
     "password": PASSWORD,
     "scopes": [],
     "sessionId": "1",
-    "tokenId": "11111111-2222-4333-8444-555555555555",
+    "tokenId": NOTHING,
     "username": "carol",
+    "boundLockId": NOTHING,
+    "credentialId": NOTHING,
+    "grantId": NOTHING,
+    "id": NOTHING,
+    "items": [],
+    "lockGroupId": NOTHING,
+    "lockId": NOTHING,
+    "ownerAccountId": NOTHING,
+    "personId": NOTHING,
+    "title": "A door",
+    "type": "code",
+    "value": "1234",
 }
 
 #: Everything that is not administration.
@@ -86,13 +140,13 @@ async def own_token_ids(client: Client) -> list[str]:
 
 
 async def test_calls_need_what_is_declared(start_server: StartServer, dialect: Dialect, *, self_service: bool) -> None:
-    """Of all methods exactly those declared for administrators are refused to others, whatever else they may do."""
+    """Exactly the methods are refused to users that are declared for a permission which they do not have."""
     server = await start_server(self_service=self_service)
     await server.set_up()
     await server.add_user("carol")
     declared = (await (await server.operator()).call("JSONRPC.Introspect"))["methods"]
     users_before = await (await server.operator()).call("Users.GetUsers")
-    for number, scopes in enumerate([(), ALMOST_ALL]):
+    for number, (scopes, missing) in enumerate([((), ["ControlThings", "Admin"]), (ALMOST_ALL, ["Admin"])]):
         await server.add_user(f"user{number}", *scopes)
         login = await (await server.client()).authenticate(f"user{number}", PASSWORD, "phone")
         assert login is not None
@@ -105,20 +159,20 @@ async def test_calls_need_what_is_declared(start_server: StartServer, dialect: D
             except PermissionDenied:
                 refused.add(name)
             await client.close()
-        assert refused == {
-            name for name, method in declared.items() if method["permissionScope"] == "PermissionScopeAdmin"
-        }
+        needed = {f"PermissionScope{scope}" for scope in missing}
+        assert refused == {name for name, method in declared.items() if method["permissionScope"] in needed}
         await (await server.operator()).call("Users.RemoveUser", {"username": f"user{number}"})
     assert await (await server.operator()).call("Users.GetUsers") == users_before
 
 
 async def test_what_is_declared(start_server: StartServer, *, self_service: bool) -> None:
-    """Introspect and rpc.discover say alike what needs an administrator, and follow the operator's setting."""
+    """Introspect and rpc.discover say alike what needs which permission, and follow the operator's setting."""
     server = await start_server(self_service=self_service)
     operator = await server.operator()
     introspected = (await operator.call("JSONRPC.Introspect"))["methods"]
     discovered = (await operator.call("rpc.discover"))["methods"]
     expected = dict.fromkeys(EVERYBODYS, "PermissionScopeNone")
+    expected |= dict.fromkeys(CONTROL, "PermissionScopeControlThings")
     expected |= dict.fromkeys(ADMINISTRATION, "PermissionScopeAdmin")
     expected |= dict.fromkeys(OWN, "PermissionScopeNone" if self_service else "PermissionScopeAdmin")
     assert {name: method["permissionScope"] for name, method in introspected.items()} == expected

@@ -16,9 +16,150 @@ LOGIN = (
     {"success": "Bool", "o:token": "String", "o:username": "String", "o:scopes": "$ref:PermissionScopes"},
 )
 BUTTON = ({"deviceName": "String"}, {"success": "Bool", "transactionId": "Int"})
+ACCESS_ERROR = {"error": "$ref:AccessError", "o:errorMessage": "String"}
+LOCK_GROUP_ERROR = {"error": "$ref:LockGroupError", "o:errorMessage": "String"}
+ATTEMPT = {
+    "lockId": "Uuid",
+    "o:personId": "Uuid",
+    "o:credential": "$ref:ShownCredential",
+    "o:time": "String",
+    "o:remote": "Bool",
+    "o:pin": "String",
+}
 
 #: Each method's params, in the order of positional ones, and returns.
 METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "Access.AddCredential": (
+        {
+            "type": "$ref:CredentialType",
+            "value": "String",
+            "o:personId": "Uuid",
+            "o:ownerId": "Uuid",
+            "o:pin": "String",
+            "o:enabled": "Bool",
+        },
+        {**ACCESS_ERROR, "o:credential": "$ref:CredentialInfo"},
+    ),
+    "Access.AddGrant": (
+        {
+            "o:personId": "Uuid",
+            "o:credentialId": "Uuid",
+            "o:lockId": "Uuid",
+            "o:lockGroupId": "Uuid",
+            "o:validFrom": "String",
+            "o:validBefore": "String",
+            "o:schedule": "$ref:Schedule",
+            "o:enabled": "Bool",
+            "o:remoteAllowed": "Bool",
+        },
+        {**ACCESS_ERROR, "o:grant": "$ref:GrantInfo"},
+    ),
+    "Access.AddLock": (
+        {
+            "title": "String",
+            "o:lockId": "Uuid",
+            "o:ownerId": "Uuid",
+            "o:description": "String",
+            "o:timeZone": "String",
+            "o:systemId": "String",
+            "o:protocolVersion": "Uint",
+            "o:virtual": "Bool",
+        },
+        {**ACCESS_ERROR, "o:lock": "$ref:LockInfo"},
+    ),
+    "Access.AddOwner": ({"title": "String"}, {**ACCESS_ERROR, "o:owner": "$ref:OwnerInfo"}),
+    "Access.AddPerson": (
+        {
+            "o:ownerId": "Uuid",
+            "o:firstName": "String",
+            "o:lastName": "String",
+            "o:email": "String",
+            "o:phone": "String",
+            "o:username": "String",
+            "o:enabled": "Bool",
+        },
+        {**ACCESS_ERROR, "o:person": "$ref:PersonInfo"},
+    ),
+    "Access.ConfirmSync": ({"lockId": "Uuid", "items": ["$ref:SyncConfirmation"]}, ACCESS_ERROR),
+    "Access.Evaluate": (ATTEMPT, {**ACCESS_ERROR, "o:decision": "$ref:AccessDecision"}),
+    "Access.GetAccessOf": ({"personId": "Uuid", "o:time": "String"}, {**ACCESS_ERROR, "o:locks": ["$ref:ReachInfo"]}),
+    "Access.GetCredentials": (
+        {"o:ownerId": "Uuid", "o:personId": "Uuid"},
+        {**ACCESS_ERROR, "o:credentials": ["$ref:CredentialInfo"]},
+    ),
+    "Access.GetEvents": (
+        {
+            "o:fromDate": "String",
+            "o:toDate": "String",
+            "o:lockId": "Uuid",
+            "o:personId": "Uuid",
+            "o:includeAccessGranted": "Bool",
+            "o:includeAccessDenied": "Bool",
+            "o:limit": "Int",
+            "o:continuationKey": "String",
+        },
+        {**ACCESS_ERROR, "o:events": ["$ref:AccessEvent"], "o:continuationKey": "String"},
+    ),
+    "Access.GetGrants": (
+        {"o:personId": "Uuid", "o:lockId": "Uuid", "o:lockGroupId": "Uuid", "o:state": "$ref:GrantState"},
+        {**ACCESS_ERROR, "o:grants": ["$ref:GrantInfo"]},
+    ),
+    "Access.GetLocks": ({"o:ownerId": "Uuid"}, {**ACCESS_ERROR, "o:locks": ["$ref:LockInfo"]}),
+    "Access.GetOwners": ({}, {**ACCESS_ERROR, "o:owners": ["$ref:OwnerInfo"]}),
+    "Access.GetPendingSync": ({"lockId": "Uuid"}, {**ACCESS_ERROR, "o:items": ["$ref:SyncItemInfo"]}),
+    "Access.GetPersons": ({"o:ownerId": "Uuid"}, {**ACCESS_ERROR, "o:persons": ["$ref:PersonInfo"]}),
+    "Access.GetWhoHasAccess": (
+        {"lockId": "Uuid", "o:time": "String"},
+        {**ACCESS_ERROR, "o:persons": ["$ref:HolderInfo"]},
+    ),
+    "Access.RemoveCredential": ({"credentialId": "Uuid"}, ACCESS_ERROR),
+    "Access.RemoveLock": ({"lockId": "Uuid"}, ACCESS_ERROR),
+    "Access.RemovePerson": ({"personId": "Uuid"}, ACCESS_ERROR),
+    "Access.ReportAccess": (
+        ATTEMPT,
+        {**ACCESS_ERROR, "o:decision": "$ref:AccessDecision", "o:event": "$ref:AccessEvent"},
+    ),
+    "Access.RevokeGrant": ({"grantId": "Uuid"}, {**ACCESS_ERROR, "o:grant": "$ref:GrantInfo"}),
+    "Access.SyncLock": ({"lockId": "Uuid"}, ACCESS_ERROR),
+    "Access.UpdateCredential": (
+        {"credentialId": "Uuid", "o:enabled": "Bool", "o:pin": "String"},
+        {**ACCESS_ERROR, "o:credential": "$ref:CredentialInfo"},
+    ),
+    "Access.UpdateGrant": (
+        {
+            "grantId": "Uuid",
+            "o:validFrom": "String",
+            "o:validBefore": "String",
+            "o:schedule": "$ref:Schedule",
+            "o:enabled": "Bool",
+            "o:remoteAllowed": "Bool",
+        },
+        {**ACCESS_ERROR, "o:grant": "$ref:GrantInfo"},
+    ),
+    "Access.UpdateLock": (
+        {
+            "lockId": "Uuid",
+            "o:title": "String",
+            "o:description": "String",
+            "o:timeZone": "String",
+            "o:systemId": "String",
+            "o:protocolVersion": "Uint",
+            "o:virtual": "Bool",
+        },
+        {**ACCESS_ERROR, "o:lock": "$ref:LockInfo"},
+    ),
+    "Access.UpdatePerson": (
+        {
+            "personId": "Uuid",
+            "o:firstName": "String",
+            "o:lastName": "String",
+            "o:email": "String",
+            "o:phone": "String",
+            "o:username": "String",
+            "o:enabled": "Bool",
+        },
+        {**ACCESS_ERROR, "o:person": "$ref:PersonInfo"},
+    ),
     "JSONRPC.Authenticate": LOGIN,
     "JSONRPC.CreateUser": (
         {"username": "String", "password": "String", "o:displayName": "String", "o:email": "String"},
@@ -37,6 +178,62 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "JSONRPC.Version": (
         {},
         {"version": "String", "protocol version": "String", "qtVersion": "String", "qtBuildVersion": "String"},
+    ),
+    "LockGroups.AddMembership": (
+        {"ownerAccountId": "Uuid", "lockGroupId": "Uuid", "boundLockId": "Uuid"},
+        {**LOCK_GROUP_ERROR, "o:membership": "$ref:LockGroupMembership"},
+    ),
+    "LockGroups.CreateLockGroup": (
+        {"ownerAccountId": "Uuid", "o:title": "String", "o:description": "String"},
+        {**LOCK_GROUP_ERROR, "o:lockGroup": "$ref:LockTarget"},
+    ),
+    "LockGroups.GetLockGroup": (
+        {"ownerAccountId": "Uuid", "id": "Uuid", "o:expand": "String"},
+        {**LOCK_GROUP_ERROR, "o:lockGroup": "$ref:LockTarget"},
+    ),
+    "LockGroups.GetLockGroupGrants": (
+        {
+            "ownerAccountId": "Uuid",
+            "id": "Uuid",
+            "o:filter": "String",
+            "o:orderBy": "String",
+            "o:top": "Int",
+            "o:skip": "Int",
+        },
+        {**LOCK_GROUP_ERROR, "o:grants": ["$ref:LockGroupGrant"]},
+    ),
+    "LockGroups.GetLockGroups": (
+        {
+            "ownerAccountId": "Uuid",
+            "o:expand": "String",
+            "o:filter": "String",
+            "o:orderBy": "String",
+            "o:top": "Int",
+            "o:skip": "Int",
+        },
+        {**LOCK_GROUP_ERROR, "o:lockGroups": ["$ref:LockTarget"]},
+    ),
+    "LockGroups.GetMemberships": (
+        {
+            "ownerAccountId": "Uuid",
+            "lockGroupId": "Uuid",
+            "o:expand": "String",
+            "o:includeUnboundLocks": "Bool",
+            "o:filter": "String",
+            "o:orderBy": "String",
+            "o:top": "Int",
+            "o:skip": "Int",
+        },
+        {**LOCK_GROUP_ERROR, "o:memberships": ["$ref:LockGroupMembership"]},
+    ),
+    "LockGroups.RemoveLockGroup": (
+        {"ownerAccountId": "Uuid", "id": "Uuid", "o:forceRevokeGrants": "Bool", "o:forceUnjoinLocks": "Bool"},
+        LOCK_GROUP_ERROR,
+    ),
+    "LockGroups.RemoveMembership": ({"ownerAccountId": "Uuid", "lockGroupId": "Uuid", "id": "Uuid"}, LOCK_GROUP_ERROR),
+    "LockGroups.UpdateLockGroup": (
+        {"ownerAccountId": "Uuid", "id": "Uuid", "o:title": "String", "o:description": "String"},
+        {**LOCK_GROUP_ERROR, "o:lockGroup": "$ref:LockTarget"},
     ),
     "Users.Authenticate": LOGIN,
     "Users.ChangePassword": ({"newPassword": "String"}, ERROR),
@@ -91,6 +288,26 @@ HELLO = (
 FINISHED = {"success": "Bool", "transactionId": "Int", "o:token": "String"}
 
 NOTIFICATIONS: dict[str, dict[str, Any]] = {
+    "Access.AccessDecided": {"event": "$ref:AccessEvent"},
+    "Access.CredentialAdded": {"credential": "$ref:CredentialInfo"},
+    "Access.CredentialChanged": {"credential": "$ref:CredentialInfo"},
+    "Access.CredentialRemoved": {"credentialId": "Uuid"},
+    "Access.GrantAdded": {"grant": "$ref:GrantInfo"},
+    "Access.GrantChanged": {"grant": "$ref:GrantInfo"},
+    "Access.GrantRemoved": {"grantId": "Uuid"},
+    "Access.LockAdded": {"lock": "$ref:LockInfo"},
+    "Access.LockChanged": {"lock": "$ref:LockInfo"},
+    "Access.LockRemoved": {"lockId": "Uuid"},
+    "Access.OwnerAdded": {"owner": "$ref:OwnerInfo"},
+    "Access.PersonAdded": {"person": "$ref:PersonInfo"},
+    "Access.PersonChanged": {"person": "$ref:PersonInfo"},
+    "Access.PersonRemoved": {"personId": "Uuid"},
+    "Access.SyncPending": {"lockId": "Uuid"},
+    "LockGroups.LockGroupAdded": {"lockGroup": "$ref:LockTarget"},
+    "LockGroups.LockGroupChanged": {"lockGroup": "$ref:LockTarget"},
+    "LockGroups.LockGroupRemoved": {"lockGroupId": "Uuid"},
+    "LockGroups.MembershipAdded": {"membership": "$ref:LockGroupMembership"},
+    "LockGroups.MembershipChanged": {"membership": "$ref:LockGroupMembership"},
     "JSONRPC.PushButtonAuthFinished": FINISHED,
     "Users.PushButtonAuthFinished": FINISHED,
     "Users.UserAdded": {"userInfo": "$ref:UserInfo"},
@@ -99,6 +316,65 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
 }
 
 ENUMS = {
+    "AccessError": [
+        f"AccessError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "PermissionDenied",
+            "InvalidParameter",
+            "OwnerNotFound",
+            "LockNotFound",
+            "LockGroupNotFound",
+            "PersonNotFound",
+            "CredentialNotFound",
+            "GrantNotFound",
+            "SyncItemNotFound",
+            "InvalidSchedule",
+            "Duplicate",
+        )
+    ],
+    "CredentialType": ["code", "proximity", "phone"],
+    "SyncEntity": ["grant", "membership"],
+    "AccessEventKind": ["decision", "change", "sync"],
+    "GrantState": ["pending", "active", "revoking", "revoked", "failed"],
+    "LockGroupError": [
+        f"LockGroupError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "PermissionDenied",
+            "InvalidParameter",
+            "TitleMissing",
+            "OwnerNotFound",
+            "LockGroupNotFound",
+            "LocksAssigned",
+            "ActiveGrants",
+            "AlreadyMember",
+            "ProtocolVersionTooOld",
+            "TooManyGroups",
+            "LockNotFound",
+            "MembershipNotFound",
+            "BadFilter",
+        )
+    ],
+    "MembershipState": ["JoinPending", "Joined", "UnjoinPending", "Unjoined"],
+    "SyncOperation": ["add", "update", "remove"],
+    "AccessReason": [
+        "unknownCredential",
+        "revoked",
+        "disabled",
+        "lockedOut",
+        "notAuthorized",
+        "notYetValid",
+        "expired",
+        "outsideSchedule",
+        "remoteNotAllowed",
+        "pinNotSet",
+        "wrongPin",
+        "granted",
+    ],
+    "Weekday": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
     "PermissionScope": [
         f"PermissionScope{name}"
         for name in (
@@ -124,6 +400,169 @@ ENUMS = {
             "InconsistantScopes",
         )
     ],
+}
+
+#: The types that are no enums, without those of users and tokens.
+TYPES: dict[str, Any] = {
+    "AccessDecision": {
+        "r:allowed": "Bool",
+        "r:reason": "$ref:AccessReason",
+        "r:grantIds": ["Uuid"],
+        "r:o:until": "String",
+        "r:desired": "Bool",
+        "r:onLock": "Bool",
+    },
+    "AccessEvent": {
+        "r:id": "Uuid",
+        "r:time": "String",
+        "r:kind": "$ref:AccessEventKind",
+        "r:o:lockId": "Uuid",
+        "r:o:personId": "Uuid",
+        "r:o:credentialId": "Uuid",
+        "r:o:allowed": "Bool",
+        "r:reason": "String",
+        "r:o:code": "Uint",
+        "r:details": "Object",
+    },
+    "CredentialInfo": {
+        "r:id": "Uuid",
+        "r:ownerId": "Uuid",
+        "r:o:personId": "Uuid",
+        "r:type": "$ref:CredentialType",
+        "r:value": "String",
+        "r:hasPin": "Bool",
+        "r:enabled": "Bool",
+        "r:o:lockedUntil": "String",
+    },
+    "GrantContact": {
+        "r:id": "Uuid",
+        "r:ownerId": "Uuid",
+        "r:comment": "String",
+        "r:ipId": "String",
+        "r:ipUserId": "String",
+        "r:email": "String",
+        "r:ipUserName": "String",
+        "r:isActive": "Bool",
+        "r:title": "String",
+    },
+    "GrantInfo": {
+        "r:id": "Uuid",
+        "r:ownerId": "Uuid",
+        "r:o:personId": "Uuid",
+        "r:o:credentialId": "Uuid",
+        "r:o:lockId": "Uuid",
+        "r:o:lockGroupId": "Uuid",
+        "r:o:validFrom": "String",
+        "r:o:validBefore": "String",
+        "r:o:schedule": "$ref:Schedule",
+        "r:enabled": "Bool",
+        "r:remoteAllowed": "Bool",
+        "r:state": "$ref:GrantState",
+        "r:issuer": "String",
+        "r:created": "String",
+        "r:o:revoked": "String",
+    },
+    "HolderInfo": {
+        "r:o:personId": "Uuid",
+        "r:o:credentialId": "Uuid",
+        "r:allowed": "Bool",
+        "r:reason": "$ref:AccessReason",
+        "r:grantIds": ["Uuid"],
+        "r:o:until": "String",
+        "r:onLock": "Bool",
+    },
+    "LockGroupGrant": {
+        "r:contact": "$ref:GrantContact",
+        "r:boundCard": "String",
+        "r:boundLock": "$ref:LockTarget",
+        "r:owner": "String",
+        "r:id": "Uuid",
+        "r:boundLockId": "Uuid",
+        "r:contactId": "Uuid",
+        "r:validFrom": "String",
+        "r:validBefore": "String",
+        "r:timeRestrictionIcal": "String",
+        "r:state": "String",
+        "r:active": "Bool",
+        "r:boundCardId": "Uuid",
+        "r:customPayload": "String",
+    },
+    "LockGroupMembership": {
+        "r:boundLock": "$ref:LockTarget",
+        "r:lockGroup": "$ref:LockTarget",
+        "r:lastSeenRclSerialNo": "Uint",
+        "r:lastSeenRclUpdateDate": "String",
+        "r:id": "Uuid",
+        "r:lockGroupId": "Uuid",
+        "r:boundLockId": "Uuid",
+        "r:joinStartDate": "String",
+        "r:joinCompletedDate": "String",
+        "r:leaveStartDate": "String",
+        "r:leaveCompletedDate": "String",
+    },
+    "LockGroupStatistics": {"r:ByState": ["$ref:StateCount"]},
+    "LockInfo": {
+        "r:id": "Uuid",
+        "r:ownerId": "Uuid",
+        "r:title": "String",
+        "r:description": "String",
+        "r:timeZone": "String",
+        "r:protocolVersion": "Uint",
+        "r:systemId": "String",
+        "r:virtual": "Bool",
+        "r:rclSerialNo": "Uint",
+        "r:o:rclDate": "String",
+        "r:o:lastSeenRclSerialNo": "Uint",
+        "r:pendingSyncCount": "Uint",
+    },
+    "LockTarget": {
+        "r:active": "Bool",
+        "r:rclSerialNo": "Uint",
+        "r:rclDate": "String",
+        "r:targetType": "String",
+        "r:id": "Uuid",
+        "r:physicalLockId": "String",
+        "r:title": "String",
+        "r:description": "String",
+        "r:o:supportedFeatures": "$ref:SupportedFeatures",
+        "r:o:statistics": "$ref:LockGroupStatistics",
+    },
+    "OwnerInfo": {"r:id": "Uuid", "r:title": "String"},
+    "PersonInfo": {
+        "r:id": "Uuid",
+        "r:ownerId": "Uuid",
+        "r:number": "Uint",
+        "r:firstName": "String",
+        "r:lastName": "String",
+        "r:email": "String",
+        "r:phone": "String",
+        "r:o:username": "String",
+        "r:enabled": "Bool",
+    },
+    "ReachInfo": {
+        "r:lockId": "Uuid",
+        "r:allowed": "Bool",
+        "r:reason": "$ref:AccessReason",
+        "r:grantIds": ["Uuid"],
+        "r:o:until": "String",
+        "r:onLock": "Bool",
+    },
+    "Schedule": {"o:weekly": ["$ref:WeeklyWindow"], "o:ical": "String"},
+    "ShownCredential": {"type": "$ref:CredentialType", "value": "String"},
+    "StateCount": {"r:State": "$ref:MembershipState", "r:Count": "Uint"},
+    "SupportedFeatures": {"r:timeRestrictionIcalSupport": "String"},
+    "SyncConfirmation": {"id": "Uuid", "o:error": "String"},
+    "SyncItemInfo": {
+        "r:id": "Uuid",
+        "r:entity": "$ref:SyncEntity",
+        "r:entityId": "Uuid",
+        "r:op": "$ref:SyncOperation",
+        "r:content": "Object",
+        "r:created": "String",
+        "r:attempts": "Uint",
+        "r:o:error": "String",
+    },
+    "WeeklyWindow": {"weekdays": ["$ref:Weekday"], "from": "String", "until": "String"},
 }
 
 BASIC_TYPES = {"Bool", "Int", "Uint", "Double", "String", "Uuid", "Object", "Variant"}
@@ -205,10 +644,13 @@ async def test_introspect_declares_notifications(contract: dict[str, Any]) -> No
 
 
 async def test_introspect_declares_types(contract: dict[str, Any]) -> None:
-    """Introspect has the enums in the order of their values, the flags, and the types of users and tokens."""
+    """Introspect has the enums in the order of their values, the flags, and the types with their members."""
     assert contract["enums"] == ENUMS
     assert contract["flags"] == {"PermissionScopes": ["$ref:PermissionScope"]}
     types = contract["types"]
+    for name, members in TYPES.items():
+        assert types[name] == members, name
+        assert list(types[name]) == list(members), name
     assert types["UserInfo"] == {
         "r:username": "String",
         "r:email": "String",
@@ -343,7 +785,20 @@ async def test_what_is_answered_has_the_declared_keys(start_server: StartServer,
     await server.set_up()
     admin = await server.login("admin", "ws", dialect)
     contract = await admin.call("JSONRPC.Introspect")
+    lock = (await admin.call("Access.AddLock", {"title": "Door"}))["lock"]["id"]
+    person = (await admin.call("Access.AddPerson"))["person"]["id"]
+    owner = (await admin.call("Access.GetOwners"))["owners"][0]["id"]
     given: dict[str, dict[str, Any]] = {
+        "Access.AddGrant": {"personId": person, "lockId": lock},
+        "Access.Evaluate": {"lockId": lock, "personId": person},
+        "Access.GetEvents": {"limit": 1},
+        "Access.GetLocks": {},
+        "Access.GetOwners": {},
+        "Access.GetPendingSync": {"lockId": lock},
+        "Access.ReportAccess": {"lockId": lock, "personId": person},
+        "Access.SyncLock": {"lockId": lock},
+        "LockGroups.CreateLockGroup": {"ownerAccountId": owner, "title": "Office"},
+        "LockGroups.GetLockGroups": {"ownerAccountId": owner, "expand": "supportedFeatures,statistics"},
         "JSONRPC.Authenticate": {"username": "admin", "password": PASSWORD, "deviceName": "phone"},
         "JSONRPC.Hello": {},
         "JSONRPC.Introspect": {},

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from nymead_users.access.errors import AccessRefused, NotVisible, TitleMissing, TooManyGroups
 from nymead_users.identity.errors import (
     Busy,
     DuplicateUser,
@@ -24,6 +25,11 @@ from nymead_users.identity.errors import (
     WeakPassword,
 )
 from nymead_users.identity.tokens import TokenInfo
+from nymead_users.namespaces.access import namespace as access
+from nymead_users.namespaces.access.types import AccessError
+from nymead_users.namespaces.answers import answer
+from nymead_users.namespaces.lockgroups import namespace as lockgroups
+from nymead_users.namespaces.lockgroups.types import LockGroupError
 from nymead_users.namespaces.outcomes import OUTCOMES, outcome, outcome_of
 from nymead_users.namespaces.types import PermissionScope, UserError, Uuid, scopes_of, token_info, user_info
 from nymead_users.permissions import Scope, User
@@ -32,9 +38,9 @@ from nymead_users.rpc.errors import ServerBusy
 THING = UUID("0a1b2c3d-0000-4000-8000-00000000000a")
 
 
-def refusals() -> Iterator[type[IdentityError]]:
-    """Everything that the domain can refuse."""
-    waiting = [IdentityError]
+def refusals(base: type[Exception] = IdentityError) -> Iterator[type[Exception]]:
+    """Everything that a domain can refuse."""
+    waiting = [base]
     while waiting:
         subclasses = waiting.pop().__subclasses__()
         yield from subclasses
@@ -99,6 +105,36 @@ def test_every_refusal_has_an_outcome() -> None:
     """No refusal of the domain is without a name, save those that refuse the call; every name is used."""
     assert set(refusals()) == set(OUTCOMES) | {TooManyAttempts, Busy}
     assert {*OUTCOMES.values(), UserError.NO_ERROR, UserError.BACKEND_ERROR} == set(UserError)
+
+
+def test_every_refusal_about_doors_has_an_outcome() -> None:
+    """No refusal about doors is without a name in a namespace that tells of it; every name is used."""
+    assert set(access.OUTCOMES) | set(lockgroups.OUTCOMES) == {*refusals(AccessRefused), StoreError}
+    for outcomes, enum in ((access.OUTCOMES, AccessError), (lockgroups.OUTCOMES, LockGroupError)):
+        assert {*outcomes.values(), enum(f"{enum.__name__}NoError")} == set(enum)
+
+
+async def test_refusals_about_doors_tell_why() -> None:
+    """A refusal about doors is its outcome and, where it has one, its text; a failing database has no text."""
+
+    async def outcome_about_doors(refusal: Exception) -> Any:
+        return await answer(lockgroups.OUTCOMES, LockGroupError.NO_ERROR, refuse(refusal))
+
+    assert await outcome_about_doors(TitleMissing()) == {
+        "error": "LockGroupErrorTitleMissing",
+        "errorMessage": "lock group must have a title",
+    }
+    assert await outcome_about_doors(TooManyGroups(3)) == {
+        "error": "LockGroupErrorTooManyGroups",
+        "errorMessage": "this lock is already member of 3 groups and therefore cannot join another group",
+    }
+    assert await outcome_about_doors(NotVisible()) == {"error": "LockGroupErrorPermissionDenied"}
+    assert await outcome_about_doors(StoreError("disk full")) == {"error": "LockGroupErrorBackendError"}
+    assert await answer(lockgroups.OUTCOMES, LockGroupError.NO_ERROR, succeed()) == {"error": "LockGroupErrorNoError"}
+    with pytest.raises(ServerBusy):
+        await outcome_about_doors(Busy("full"))
+    with pytest.raises(ZeroDivisionError):
+        await outcome_about_doors(ZeroDivisionError())
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import PASSWORD, PATIENCE, Process, SpawnServer
+from doors import Desk, premises
 from outside import BACKEND_ERROR, OK, PROGRAM, limit_files, login, set_up, store_of, unsound
 
 from nymead_users.client import CallError, Client, TooManyAttempts
@@ -182,6 +184,72 @@ async def test_a_lock_of_another_program_is_told_and_survived(spawn_server: Spaw
             assert await change == OK
         assert (await anext(admin.notifications())).params["userInfo"]["displayName"] == "waited"
         await all_is_well_again(admin, process.url())
+    await stops_soundly(process)
+
+
+async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> None:
+    """While nothing can be stored, changes about doors end with the backend's error and decisions go on."""
+    process = await spawn_server("--log-level", "error")
+    await set_up(process)
+    async with await with_bob(process) as client:
+        desk = Desk(client)
+        place = await premises(desk)
+        about = {"ownerAccountId": place.owner}
+        await desk.listen()
+        reads: list[tuple[str, dict[str, Any]]] = [
+            *((f"Access.Get{things}", {}) for things in ("Owners", "Locks", "Persons", "Credentials", "Grants")),
+            ("Access.GetPendingSync", {"lockId": place.front}),
+            ("Access.GetEvents", {}),
+            ("Access.GetWhoHasAccess", {"lockId": place.front}),
+            ("Access.GetAccessOf", {"personId": place.ann}),
+            ("Access.Evaluate", {"lockId": place.back, "personId": place.ann}),
+            ("LockGroups.GetLockGroups", about),
+            ("LockGroups.GetLockGroup", {**about, "id": place.group}),
+            ("LockGroups.GetLockGroupGrants", {**about, "id": place.group}),
+            ("LockGroups.GetMemberships", {**about, "lockGroupId": place.group}),
+        ]
+        changes: list[tuple[str, dict[str, Any]]] = [
+            ("Access.AddOwner", {"title": "Works"}),
+            ("Access.AddLock", {"title": "Gate"}),
+            ("Access.UpdateLock", {"lockId": place.front, "title": "Gate"}),
+            ("Access.RemoveLock", {"lockId": place.front}),
+            ("Access.AddPerson", {}),
+            ("Access.UpdatePerson", {"personId": place.ann, "enabled": False}),
+            ("Access.RemovePerson", {"personId": place.ann}),
+            ("Access.AddCredential", {"type": "code", "value": "1234", "pin": "1234"}),
+            ("Access.UpdateCredential", {"credentialId": place.key, "pin": "1234"}),
+            ("Access.RemoveCredential", {"credentialId": place.key}),
+            ("Access.AddGrant", {"personId": place.ann, "lockId": place.back}),
+            ("Access.UpdateGrant", {"grantId": place.grant, "enabled": False}),
+            ("Access.RevokeGrant", {"grantId": place.grant}),
+            ("Access.ReportAccess", {"lockId": place.front, "personId": place.ann}),
+            ("LockGroups.CreateLockGroup", {**about, "title": "Gates"}),
+            ("LockGroups.UpdateLockGroup", {**about, "id": place.group, "title": "Gates"}),
+            ("LockGroups.AddMembership", {**about, "lockGroupId": place.group, "boundLockId": place.back}),
+            ("LockGroups.RemoveMembership", {**about, "lockGroupId": place.group, "id": place.member}),
+            ("LockGroups.RemoveLockGroup", {**about, "id": place.other_group, "forceUnjoinLocks": True}),
+        ]
+        before = [await desk.done(method, **params) for method, params in reads]
+        limit_files(process, 0)
+        for method, params in changes:
+            assert await desk.refused(method, **params) == ("BackendError", None), method
+        assert [await desk.done(method, **params) for method, params in reads] == before
+        limit_files(process, -1)
+        assert await desk.heard() == []
+        # What failed once is done the second time.
+        await desk.done("Access.UpdatePerson", personId=place.ann, enabled=False)
+        assert (await desk.get("Access.Evaluate", lockId=place.front, personId=place.ann))["reason"] == "disabled"
+        # A store that is not as it was fails reads, too.
+        tables = ("owners", "persons", "locks", "lock_groups", "memberships", "credentials", "grants", "events")
+        with closing(sqlite3.connect(store_of(process.data_dir), isolation_level=None)) as other:
+            for table in tables:
+                other.execute(f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
+            for method, params in [*reads, *changes]:
+                assert await desk.refused(method, **params) == ("BackendError", None), method
+            for table in tables:
+                other.execute(f"ALTER TABLE {table}_elsewhere RENAME TO {table}")
+        assert await desk.heard() != []
+        assert len(await desk.get("Access.GetLocks")) == 2
     await stops_soundly(process)
 
 

@@ -38,6 +38,17 @@ def test_a_case_is_measured_beside_its_baseline(tmp_path: Path) -> None:
     assert row["met"] is (row["reached"] >= 0.7)
 
 
+def test_the_site_shows_a_whole_run() -> None:
+    """The run on the site has every case with its present goal, of full length and with enough repetitions."""
+    pytest.importorskip("aiorpcx", reason="installed by make bench")
+    listed = bench("--help").stdout.partition("cases:\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in listed.splitlines()]
+    results = json.loads((BENCH.parent.parent / "docs" / "assets" / "bench.json").read_text())
+    assert [row["name"] for row in results["cases"]] == names
+    assert results["quick"] is False
+    assert all(len(contender["samples"]) >= 5 for row in results["cases"] for contender in row["contenders"])
+
+
 def test_an_unknown_case_is_refused_with_the_known_ones() -> None:
     """Whoever mistypes a case sees what there is."""
     pytest.importorskip("aiorpcx", reason="installed by make bench")

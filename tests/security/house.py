@@ -23,6 +23,13 @@ import argon2
 from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Raw, Server, Transport
 from websockets.asyncio.client import connect
 
+from nymead_users.access.decisions import Decisions, PinRules
+from nymead_users.access.grants import Grants
+from nymead_users.access.groups import Groups
+from nymead_users.access.locks import Locks
+from nymead_users.access.people import People
+from nymead_users.access.sync import Synchronisation
+from nymead_users.access.unit import Model
 from nymead_users.client import Client
 from nymead_users.client.client import Notification
 from nymead_users.client.transport import StreamTransport, WebSocketTransport
@@ -35,9 +42,12 @@ from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.tokens import NewToken
 from nymead_users.identity.users import Users
 from nymead_users.logs import JsonFormatter, TextFormatter
+from nymead_users.namespaces.access import AccessNamespace
+from nymead_users.namespaces.access.namespace import AccessDomain
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
+from nymead_users.namespaces.lockgroups import LockGroupsNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.peer import Peer
@@ -377,7 +387,23 @@ class House:
         directory = Directory(events, limit=100_000, limit_per_address=100_000)
         broadcaster = Broadcaster(directory)
         button = PushButton(available=push_button, mint=self.users.log_in_by_button, revoke=self.users.revoke)
-        public = Registry([UsersNamespace(self.users, button, events, broadcaster.notify, self_service=self_service)])
+        model = Model(database, events)
+        people = People(model, passwords)
+        self.store.companions.append(people.user_removed)
+        doors = AccessDomain(
+            people,
+            Locks(model, self.users),
+            Grants(model),
+            Synchronisation(model),
+            Decisions(model, passwords, PinRules(attempts=5, lockout=300.0)),
+        )
+        public = Registry(
+            [
+                UsersNamespace(self.users, button, events, broadcaster.notify, self_service=self_service),
+                AccessNamespace(doors, events, broadcaster.notify),
+                LockGroupsNamespace(Groups(model, limit=10), events, broadcaster.notify),
+            ]
+        )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))
         public.add(DiscoveryNamespace(public, "1"))
         operator = Registry([*public.namespaces.values(), OperatorNamespace(button)])

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,19 +131,73 @@ VALUES: dict[str, Any] = {
     "enabled": False,
     "password": PASSWORD,
     "newPassword": PASSWORD,
+    **dict.fromkeys(
+        (
+            "boundLockId",
+            "credentialId",
+            "grantId",
+            "id",
+            "lockGroupId",
+            "lockId",
+            "ownerAccountId",
+            "ownerId",
+            "personId",
+        ),
+        THING,
+    ),
+    **dict.fromkeys(
+        (
+            "forceRevokeGrants",
+            "forceUnjoinLocks",
+            "includeAccessDenied",
+            "includeAccessGranted",
+            "includeUnboundLocks",
+            "remote",
+            "remoteAllowed",
+            "virtual",
+        ),
+        True,
+    ),
+    **dict.fromkeys(("fromDate", "time", "validFrom"), "2026-01-01T00:00:00Z"),
+    **dict.fromkeys(("toDate", "validBefore"), "2300-01-01T00:00:00Z"),
+    **dict.fromkeys(("limit", "protocolVersion", "skip", "top"), 1),
+    "continuationKey": "1000",
+    "credential": {"type": "code", "value": "1234"},
+    "expand": "",
+    "filter": "id ne null",
+    "items": [{"id": THING, "error": "none"}],
+    "orderBy": "id",
+    "phone": "+4781549300",
+    "pin": "1234",
+    "schedule": {"weekly": [{"weekdays": ["mon"], "from": "08:00", "until": "17:00"}]},
+    "state": "active",
+    "timeZone": "UTC",
+    "type": "code",
+    "value": "1234",
 }
 
 
-def attacks(contract: dict[str, Any], text: str) -> list[tuple[str, str, dict[str, Any]]]:
+def attacks(contract: dict[str, Any], values: dict[str, Any], text: str) -> list[tuple[str, str, dict[str, Any]]]:
     """For each param of each method that takes text anywhere: a call with this text in it."""
     calls = []
     for method, declared in contract["methods"].items():
         if method == "JSONRPC.Hello":
             continue  # it would log the caller out; it has a test of its own
-        params = {name.split(":")[-1]: VALUES.get(name.split(":")[-1], "nobody") for name in declared["params"]}
+        params = {name.split(":")[-1]: values.get(name.split(":")[-1], "nobody") for name in declared["params"]}
         for name, value in params.items():
             calls.append((method, name, {**params, name: [text] if isinstance(value, list) else text}))
+            calls += [(method, name, {**params, name: within}) for within in attacked_within(value, text)]
     return calls
+
+
+def attacked_within(value: Any, text: str) -> Iterator[Any]:
+    """A value that has members, with the text in place of each of them in turn."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield {**value, key: text}
+            yield from ({**value, key: within} for within in attacked_within(member, text))
+    elif isinstance(value, list):
+        yield from ([within] for member in value for within in attacked_within(member, text))
 
 
 @pytest.mark.parametrize(("transport", "dialect"), [("tcp", "nymea"), ("ws", "jsonrpc2")])
@@ -154,11 +209,13 @@ async def test_every_text_of_every_method_takes_anything(
     await server.set_up()
     admin = await server.login("admin", transport, dialect)
     contract = await admin.call("JSONRPC.Introspect")
+    owner = (await admin.call("Access.GetOwners"))["owners"][0]["id"]
+    values = {**VALUES, "ownerId": owner, "ownerAccountId": owner}
     attacked = set()
     with collected() as lines:
         for text in TEXTS.values():
             caller = await server.login("admin", transport, dialect)
-            for method, name, params in attacks(contract, text):
+            for method, name, params in attacks(contract, values, text):
                 answer = await outcome(caller, method, params)
                 attacked.add((method, name))
                 assert isinstance(answer, dict) or answer.partition(".")[0] == name, (method, name, answer)
@@ -171,7 +228,12 @@ async def test_every_text_of_every_method_takes_anything(
             await admin.call("Users.RemoveUser", {"username": "nobody"})
             assert await admin.call("Users.ChangePassword", {"newPassword": PASSWORD}) == NO_ERROR
     assert {("Users.CreateUser", "email"), ("JSONRPC.KeepAlive", "sessionId")} <= attacked
-    assert len(attacked) > 25
+    assert {
+        ("Access.AddLock", "title"),
+        ("Access.AddGrant", "schedule"),
+        ("LockGroups.GetLockGroups", "filter"),
+    } <= attacked
+    assert len(attacked) > 150
     assert [user["username"] for user in (await admin.call("Users.GetUsers"))["users"]] == ["admin"]
     assert lines.named("call failed") == []
     assert not any("exception" in json.loads(line) for line in lines.json)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
+from enum import Enum
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, Select, or_, select, true, union_all
+from sqlalchemy import ColumnElement, Select, Table, bindparam, or_, select, true, union_all
 
 from nymead_users.access.decision import Facts, Rule, Subject
 from nymead_users.access.model import Credential, Lock
@@ -50,22 +51,19 @@ _HELD = (
 
 async def of_credential(connection: Connection, credential: Credential, lock: Lock) -> Facts:
     """What a credential may do at a lock: by its own grants, and its person's."""
-    desired, held = grants.c.credential_id == credential.id, held_grants.c.credential_id == credential.id
     person_enabled = True
     if credential.person_id is not None:
-        desired = or_(desired, grants.c.person_id == credential.person_id)
-        held = or_(held, held_grants.c.person_id == credential.person_id)
-        person_enabled = bool(
-            await connection.scalar(select(persons.c.enabled).where(persons.c.id == credential.person_id))
-        )
-    rules, held_rules = await _rules(connection, desired, held, lock.id)
+        person_enabled = bool(await connection.scalar(_PERSON_ENABLED, {"person_id": credential.person_id}))
+    whose = _Whose.CREDENTIAL if credential.person_id is None else _Whose.SHOWN
+    names = {"credential_id": credential.id, "person_id": credential.person_id, "lock_id": lock.id}
+    rules, held = await _rules(connection, whose, names)
     return Facts(
         zone=ZoneInfo(lock.time_zone),
         enabled=credential.enabled and person_enabled,
-        locked_until=None if credential.locked_until is None else milliseconds(credential.locked_until),
+        locked_until=_milliseconds(credential.locked_until),
         has_pin=credential.has_pin,
         desired=tuple(rule for _, rule in rules[lock.id]),
-        held=tuple(rule for _, rule in held_rules[lock.id]),
+        held=tuple(rule for _, rule in held[lock.id]),
     )
 
 
@@ -73,13 +71,8 @@ async def of_person(
     connection: Connection, person_id: str, *, enabled: bool, lock: Lock | None = None
 ) -> dict[str, Facts]:
     """What a person may do, by their own grants and their credentials': at a lock, or at all that they reach."""
-    theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
-    rules, held = await _rules(
-        connection,
-        or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs)),
-        or_(held_grants.c.person_id == person_id, held_grants.c.credential_id.in_(theirs)),
-        None if lock is None else lock.id,
-    )
+    names = {"person_id": person_id, "lock_id": None if lock is None else lock.id}
+    rules, held = await _rules(connection, _Whose.PERSON, names)
     zones = await _zones(connection, rules) if lock is None else {lock.id: lock.time_zone}
     return {
         lock_id: Facts(
@@ -94,7 +87,7 @@ async def of_person(
 
 async def at_lock(connection: Connection, lock: Lock) -> dict[Subject, Facts]:
     """What everybody may do at a lock who has a grant that reaches it."""
-    rules, held = await _rules(connection, true(), true(), lock.id)
+    rules, held = await _rules(connection, _Whose.ANYBODY, {"lock_id": lock.id})
     desired_of: defaultdict[Subject, list[Rule]] = defaultdict(list)
     held_of: defaultdict[Subject, list[Rule]] = defaultdict(list)
     for subject, rule in rules[lock.id]:
@@ -145,13 +138,12 @@ async def _subjects(connection: Connection, subjects: Iterable[Subject]) -> tupl
 _Rules = defaultdict[str, list[tuple[Subject, Rule]]]
 
 
-async def _rules(
-    connection: Connection, desired: ColumnElement[bool], held: ColumnElement[bool], lock_id: str | None
-) -> tuple[_Rules, _Rules]:
-    """The rules of these grants by lock, as they are here and as locks hold them."""
+async def _rules(connection: Connection, whose: _Whose, names: dict[str, str | None]) -> tuple[_Rules, _Rules]:
+    """The rules of somebody's grants by lock, as they are here and as locks hold them; without a lock_id at all."""
+    at_one = names.get("lock_id") is not None
     here: _Rules = defaultdict(list)
-    for row in await connection.execute(_reaching(desired, lock_id)):
-        (grant_id, revoked, enabled, begins, ends, schedule, remote, person_id, credential_id, shown, holder, at) = row
+    for row in await connection.execute(_desired(whose, at_one=at_one), names):
+        grant_id, revoked, enabled, begins, ends, schedule, remote, person_id, credential_id, shown, holder, at = row
         subject = Subject(person_id or holder, None if person_id or holder else credential_id)
         rule = Rule(
             grant_id,
@@ -164,13 +156,7 @@ async def _rules(
         )
         here[at].append((subject, rule))
     there: _Rules = defaultdict(list)
-    statement = select(*_HELD).join_from(
-        held_grants, credentials, held_grants.c.credential_id == credentials.c.id, isouter=True
-    )
-    statement = statement.where(held).order_by(held_grants.c.grant_id)
-    if lock_id is not None:
-        statement = statement.where(held_grants.c.lock_id == lock_id)
-    for row in await connection.execute(statement):
+    for row in await connection.execute(_held(whose, at_one=at_one), names):
         grant_id, enabled, begins, ends, schedule, remote, person_id, credential_id, holder, at = row
         subject = Subject(person_id or holder, None if person_id or holder else credential_id)
         rule = Rule(grant_id, False, enabled, _milliseconds(begins), _milliseconds(ends), _schedule(schedule), remote)
@@ -178,20 +164,60 @@ async def _rules(
     return here, there
 
 
-def _reaching(which: ColumnElement[bool], lock_id: str | None) -> Select[Any]:
+# The statements. Putting one together takes longer than running it, so each is made once.
+
+
+class _Whose(Enum):
+    """Whose grants a statement is about."""
+
+    PERSON = "person"  # a person's, and their credentials'
+    CREDENTIAL = "credential"  # a credential's that is nobody's
+    SHOWN = "shown"  # a credential's, and its person's
+    ANYBODY = "anybody"
+
+
+def _whose(table: Table, whose: _Whose) -> ColumnElement[bool]:
+    own = table.c.credential_id == bindparam("credential_id")
+    theirs = table.c.person_id == bindparam("person_id")
+    if whose is _Whose.PERSON:
+        shown = select(credentials.c.id).where(credentials.c.person_id == bindparam("person_id"))
+        return or_(theirs, table.c.credential_id.in_(shown))
+    if whose is _Whose.CREDENTIAL:
+        return own
+    return or_(own, theirs) if whose is _Whose.SHOWN else true()
+
+
+@cache
+def _desired(whose: _Whose, *, at_one: bool) -> Select[Any]:
     """These grants with each lock that they reach."""
     base = select(*_RULE).join_from(grants, credentials, grants.c.credential_id == credentials.c.id, isouter=True)
-    direct = base.add_columns(grants.c.lock_id.label("at")).where(which)
-    direct = direct.where(grants.c.lock_id.is_not(None) if lock_id is None else grants.c.lock_id == lock_id)
+    base = base.where(_whose(grants, whose))
+    direct = base.add_columns(grants.c.lock_id.label("at"))
+    direct = direct.where(grants.c.lock_id == bindparam("lock_id") if at_one else grants.c.lock_id.is_not(None))
     by_group = (
         base.add_columns(memberships.c.lock_id.label("at"))
         .join(memberships, memberships.c.group_id == grants.c.group_id)
-        .where(which, EFFECTIVE)
+        .where(EFFECTIVE)
     )
-    if lock_id is not None:
-        by_group = by_group.where(memberships.c.lock_id == lock_id)
+    if at_one:
+        by_group = by_group.where(memberships.c.lock_id == bindparam("lock_id"))
     both = union_all(direct, by_group).subquery()
     return select(both).order_by(both.c.id)
+
+
+@cache
+def _held(whose: _Whose, *, at_one: bool) -> Select[Any]:
+    """These grants as locks hold them."""
+    statement = (
+        select(*_HELD)
+        .join_from(held_grants, credentials, held_grants.c.credential_id == credentials.c.id, isouter=True)
+        .where(_whose(held_grants, whose))
+        .order_by(held_grants.c.grant_id)
+    )
+    return statement.where(held_grants.c.lock_id == bindparam("lock_id")) if at_one else statement
+
+
+_PERSON_ENABLED = select(persons.c.enabled).where(persons.c.id == bindparam("person_id"))
 
 
 async def _zones(connection: Connection, lock_ids: Iterable[str]) -> dict[str, str]:

@@ -55,6 +55,7 @@ _GROUP_GRANT_FIELDS = {
     "validFrom": grants.c.valid_from,
     "validBefore": grants.c.valid_before,
     "active": grants.c.revoked.is_(None),
+    "state": case((grants.c.revoked.is_(None), "Ok"), else_="Revoked"),
 }
 
 
@@ -86,10 +87,9 @@ async def grant_pages(
 
 async def query_group_grants(connection: Connection, group_id: str, query: Query) -> list[Grant]:
     """A group's grants, as they are queried. Raises BadFilter."""
-    statement = select(
-        *(column.label(name) for name, column in _GROUP_GRANT_FIELDS.items()), grant_state.label("state")
-    ).where(grants.c.group_id == group_id)
-    rows = await connection.execute(queried(statement, query, fields=(*_GROUP_GRANT_FIELDS, "state"), order="id"))
+    columns = (column.label(name) for name, column in _GROUP_GRANT_FIELDS.items())
+    statement = select(*columns).where(grants.c.group_id == group_id)
+    rows = await connection.execute(queried(statement, query, fields=_GROUP_GRANT_FIELDS, order="id"))
     ids = [row.id for row in rows]
     found = {grant.id: grant for grant in await find_grants(connection, ids)}
     return [found[grant_id] for grant_id in ids]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, or_, select
 
-from nymead_users.access.model import EventKind, LogEntry, Sight
+from nymead_users.access.model import AccessEventKind, LogEntry, Sight
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import events
 
@@ -74,4 +74,4 @@ async def read(
 
 def _entry(row: Row[*tuple[Any, ...]]) -> LogEntry:
     number, entry_id, time, kind, *rest = row
-    return LogEntry(number, entry_id, time, EventKind(kind), *rest)
+    return LogEntry(number, entry_id, time, AccessEventKind(kind), *rest)

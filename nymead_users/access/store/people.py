@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
 from nymead_users.access.store.reach import reaching
-from nymead_users.access.store.reading import pages
+from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import credentials, grants, owners, persons, users
 
@@ -35,6 +36,13 @@ _CREDENTIAL = (
     credentials.c.pin_hash.is_not(None).label("has_pin"),
     credentials.c.enabled,
     credentials.c.locked_until,
+)
+
+# Made once, since every decision about a credential wants it.
+_SHOWN = select(*_CREDENTIAL).where(
+    credentials.c.owner_id == bindparam("owner_id"),
+    credentials.c.type == bindparam("type"),
+    credentials.c.value == bindparam("value"),
 )
 
 
@@ -67,6 +75,11 @@ async def require_owner(connection: Connection, owner_id: str | None) -> str:
 # Persons
 
 
+@cache
+def _one_person() -> Select[Any]:
+    return _persons().where(persons.c.id == bindparam("person_id"))
+
+
 def _persons() -> Select[Any]:
     return select(*_PERSON).join_from(persons, users, persons.c.user_id == users.c.id, isouter=True)
 
@@ -90,10 +103,19 @@ async def person_pages(connection: Connection, owner_id: str | None, sight: Sigh
 
 async def find_person(connection: Connection, person_id: str) -> Person:
     """A person. Raises PersonNotFound."""
-    row = (await connection.execute(_persons().where(persons.c.id == person_id))).first()
+    row = (await connection.execute(_one_person(), {"person_id": person_id})).first()
     if row is None:
         raise PersonNotFound
     return _person(row)
+
+
+async def find_persons(connection: Connection, person_ids: Iterable[str]) -> dict[str, Person]:
+    """Those of these persons that there are, by id."""
+    found: dict[str, Person] = {}
+    for part in chunks(sorted(set(person_ids))):
+        rows = await connection.execute(_persons().where(persons.c.id.in_(part)))
+        found |= {person.id: person for person in map(_person, rows)}
+    return found
 
 
 async def add_person(connection: Connection, person_id: str, owner_id: str, values: dict[str, Any]) -> None:
@@ -170,21 +192,29 @@ async def find_credential(connection: Connection, credential_id: str) -> Credent
     return _credential(row)
 
 
+async def find_credentials(connection: Connection, credential_ids: Iterable[str]) -> dict[str, Credential]:
+    """Those of these credentials that there are, by id."""
+    found: dict[str, Credential] = {}
+    for part in chunks(sorted(set(credential_ids))):
+        rows = await connection.execute(select(*_CREDENTIAL).where(credentials.c.id.in_(part)))
+        found |= {credential.id: credential for credential in map(_credential, rows)}
+    return found
+
+
 async def credential_of(connection: Connection, owner_id: str, kind: CredentialType, value: str) -> Credential | None:
     """The credential of that canonical value."""
-    statement = select(*_CREDENTIAL).where(
-        credentials.c.owner_id == owner_id, credentials.c.type == kind.value, credentials.c.value == value
-    )
-    row = (await connection.execute(statement)).first()
+    names = {"owner_id": owner_id, "type": kind.value, "value": value}
+    row = (await connection.execute(_SHOWN, names)).first()
     return None if row is None else _credential(row)
 
 
 async def credentials_of(connection: Connection, person_ids: list[str]) -> list[Credential]:
     """The credentials of these persons."""
-    rows = await connection.execute(
-        select(*_CREDENTIAL).where(credentials.c.person_id.in_(person_ids)).order_by(credentials.c.id)
-    )
-    return [_credential(row) for row in rows]
+    found: list[Credential] = []
+    for part in chunks(sorted(set(person_ids))):
+        statement = select(*_CREDENTIAL).where(credentials.c.person_id.in_(part)).order_by(credentials.c.id)
+        found += map(_credential, await connection.execute(statement))
+    return found
 
 
 async def pin_hash(connection: Connection, credential_id: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, literal, select, update
 
 from nymead_users.access.errors import Duplicate, LockGroupNotFound, LockNotFound, MembershipNotFound
 from nymead_users.access.model import Lock, LockGroup, Membership, Sight
@@ -35,6 +35,9 @@ _LOCK = (
     locks.c.last_seen_rcl_serial_no,
     _PENDING.label("pending"),
 )
+
+# Made once, since every decision wants it.
+_ONE_LOCK = select(*_LOCK).where(locks.c.id == bindparam("lock_id"))
 
 #: What lists of groups can be queried by, by the names on the wire.
 GROUP_FIELDS = {
@@ -74,7 +77,7 @@ async def list_locks(connection: Connection, owner_id: str | None, sight: Sight)
 
 async def find_lock(connection: Connection, lock_id: str, *, removed: bool = False) -> Lock:
     """A lock; with ``removed`` also one that was removed. Raises LockNotFound."""
-    row = (await connection.execute(select(*_LOCK).where(locks.c.id == lock_id))).first()
+    row = (await connection.execute(_ONE_LOCK, {"lock_id": lock_id})).first()
     if row is None or not (row.active or removed):
         raise LockNotFound
     return _lock(row)
@@ -100,10 +103,9 @@ async def change_lock(connection: Connection, lock_id: str, values: dict[str, An
 
 async def remove_lock(connection: Connection, lock_id: str, at: datetime) -> None:
     """Remove a lock: its grants and all that it should hear of go along, its memberships end."""
+    left = func.coalesce(memberships.c.leave_start, literal(at, memberships.c.leave_start.type))
     await connection.execute(
-        update(memberships)
-        .where(memberships.c.lock_id == lock_id, OPEN)
-        .values(leave_start=func.coalesce(memberships.c.leave_start, at), leave_completed=at)
+        update(memberships).where(memberships.c.lock_id == lock_id, OPEN).values(leave_start=left, leave_completed=at)
     )
     for table in (grants, sync_items, held_grants):
         await connection.execute(delete(table).where(table.c.lock_id == lock_id))
@@ -225,14 +227,16 @@ async def change_membership(connection: Connection, membership_id: str, values: 
     await connection.execute(update(memberships).where(memberships.c.id == membership_id).values(**values))
 
 
-async def count_states(connection: Connection, group_id: str) -> tuple[int, int, int, int]:
-    """How many memberships in a group are joining, joined, leaving and left."""
+async def count_states(connection: Connection, group_id: str, sight: Sight) -> tuple[int, int, int, int]:
+    """How many memberships in a group, of these locks, are joining, joined, leaving and left."""
     joining = memberships.c.join_completed.is_(None) & memberships.c.leave_start.is_(None)
     joined = memberships.c.join_completed.is_not(None) & memberships.c.leave_start.is_(None)
     leaving = memberships.c.leave_start.is_not(None) & OPEN
     statement = select(
         *(func.count().filter(state) for state in (joining, joined, leaving, ~OPEN)),
     ).where(memberships.c.group_id == group_id)
+    if sight is not None:
+        statement = statement.where(memberships.c.lock_id.in_(sight))
     row = (await connection.execute(statement)).one()
     return row[0], row[1], row[2], row[3]
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
-from nymead_users.access.model import Entity, Operation, SyncItem
+from nymead_users.access.model import SyncEntity, SyncItem, SyncOperation
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import held_grants, sync_items
+from nymead_users.storage.tables import grants, held_grants, sync_items
 
 #: How long an item that was heard is remembered, so that hearing of it again does no harm.
 REMEMBERED = timedelta(days=7)
@@ -33,7 +33,7 @@ _ITEM = (
 )
 
 #: One thing to be heard: the lock, what, its id, what has happened to it, and how the lock must know it.
-Due = tuple[str, Entity, str, Operation, dict[str, Any]]
+Due = tuple[str, SyncEntity, str, SyncOperation, dict[str, Any]]
 
 
 async def add_items(connection: Connection, due: Iterable[Due], at: datetime) -> None:
@@ -51,8 +51,9 @@ async def add_items(connection: Connection, due: Iterable[Due], at: datetime) ->
         }
         for lock_id, entity, entity_id, op, payload in due
     ]
-    if rows:
-        await connection.execute(insert(sync_items), rows)
+    # Many at a time would keep others waiting while they are put together.
+    for begin in range(0, len(rows), BATCH):
+        await connection.execute(insert(sync_items), rows[begin : begin + BATCH])
 
 
 async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:
@@ -64,6 +65,31 @@ async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:
         .limit(BATCH)
     )
     return [_item(row) for row in await connection.execute(statement)]
+
+
+async def awaiting(connection: Connection, lock_id: str) -> list[str]:
+    """The grants of which a lock must still hear."""
+    statement = (
+        select(sync_items.c.entity_id)
+        .where(
+            sync_items.c.lock_id == lock_id,
+            sync_items.c.confirmed.is_(None),
+            sync_items.c.entity == SyncEntity.GRANT.value,
+        )
+        .distinct()
+    )
+    return list(await connection.scalars(statement))
+
+
+async def revocations_due(connection: Connection, lock_id: str) -> bool:
+    """Whether a lock must still hear that a grant was revoked."""
+    due = select(sync_items.c.number).where(
+        sync_items.c.lock_id == lock_id,
+        sync_items.c.confirmed.is_(None),
+        sync_items.c.entity == SyncEntity.GRANT.value,
+        sync_items.c.op == SyncOperation.REMOVE.value,
+    )
+    return bool(await connection.scalar(select(due.exists())))
 
 
 async def find_items(
@@ -85,21 +111,15 @@ async def find_items(
     return waiting, frozenset(heard)
 
 
-async def earlier(connection: Connection, item: SyncItem, taken: Iterable[str]) -> bool:
-    """Whether the lock must hear of something else about the same entity first; ``taken`` is heard with the item."""
-    return bool(
-        await connection.scalar(
-            select(func.count())
-            .select_from(sync_items)
-            .where(
-                sync_items.c.lock_id == item.lock_id,
-                sync_items.c.entity_id == item.entity_id,
-                sync_items.c.confirmed.is_(None),
-                sync_items.c.number < item.number,
-                sync_items.c.id.not_in(list(taken)),
-            )
-        )
+async def must_wait(connection: Connection, item: SyncItem) -> bool:
+    """Whether the lock must hear of something else about the same entity first."""
+    statement = select(sync_items.c.number).where(
+        sync_items.c.lock_id == item.lock_id,
+        sync_items.c.entity_id == item.entity_id,
+        sync_items.c.confirmed.is_(None),
+        sync_items.c.number < item.number,
     )
+    return await connection.scalar(statement.limit(1)) is not None
 
 
 async def confirm(connection: Connection, item: SyncItem, at: datetime) -> None:
@@ -125,6 +145,26 @@ async def forget(connection: Connection, lock_id: str, at: datetime) -> None:
     )
 
 
+def _of_group(lock_id: str, group_id: str) -> ColumnElement[bool]:
+    """Whether an item is about a grant of a group, and a lock must still hear of it."""
+    return and_(
+        sync_items.c.lock_id == lock_id,
+        sync_items.c.confirmed.is_(None),
+        sync_items.c.entity == SyncEntity.GRANT.value,
+        sync_items.c.entity_id.in_(select(grants.c.id).where(grants.c.group_id == group_id)),
+    )
+
+
+async def waiting_grants(connection: Connection, lock_id: str, group_id: str) -> list[str]:
+    """The grants of a group of which a lock must still hear something."""
+    return list(await connection.scalars(select(sync_items.c.entity_id).where(_of_group(lock_id, group_id)).distinct()))
+
+
+async def settle_group(connection: Connection, lock_id: str, group_id: str, at: datetime) -> None:
+    """A lock need not hear of a group's grants any more."""
+    await connection.execute(update(sync_items).where(_of_group(lock_id, group_id)).values(confirmed=at, error=None))
+
+
 # What locks hold
 
 
@@ -146,4 +186,4 @@ async def drop_group(connection: Connection, lock_id: str, group_id: str) -> Non
 
 def _item(row: Sequence[Any]) -> SyncItem:
     number, item_id, lock_id, entity, entity_id, op, *rest = row
-    return SyncItem(number, item_id, lock_id, Entity(entity), entity_id, Operation(op), *rest)
+    return SyncItem(number, item_id, lock_id, SyncEntity(entity), entity_id, SyncOperation(op), *rest)

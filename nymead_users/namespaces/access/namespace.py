@@ -78,7 +78,7 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, sight_of
+from nymead_users.namespaces.answers import answer, at_lock, given, listed, may_hear, on_behalf, sight_of
 from nymead_users.permissions import Scope, User
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -209,7 +209,7 @@ class AccessNamespace(Namespace):
     async def get_locks(self, caller: Caller, params: OwnerIdParams) -> LocksReturns:
         """List the locks that the caller may know of: all, or those among the caller's things."""
         return await _answer(
-            self._domain.locks.listed(_id(params.ownerId), sight_of(caller)),
+            self._domain.locks.listed(params.ownerId, sight_of(caller)),
             lambda locks: {"locks": [lock_info(lock) for lock in locks]},
         )
 
@@ -229,7 +229,7 @@ class AccessNamespace(Namespace):
         by, confirm = on_behalf(caller)
         values = {**_LOCK_DEFAULTS, **given(params, _LOCK_NAMES)}
         return await _answer(
-            self._domain.locks.add(_id(params.lockId), _id(params.ownerId), values, by=by, confirm=confirm),
+            self._domain.locks.add(params.lockId, params.ownerId, values, by=by, confirm=confirm),
             lambda lock: {"lock": lock_info(lock)},
         )
 
@@ -238,7 +238,7 @@ class AccessNamespace(Namespace):
         """Change what is given of a lock."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._domain.locks.update(str(params.lockId), given(params, _LOCK_NAMES), by=by, confirm=confirm),
+            self._domain.locks.update(params.lockId, given(params, _LOCK_NAMES), by=by, confirm=confirm),
             lambda lock: {"lock": lock_info(lock)},
         )
 
@@ -246,14 +246,14 @@ class AccessNamespace(Namespace):
     async def remove_lock(self, caller: Caller, params: LockIdParams) -> AccessReturns:
         """Remove a lock. Its grants go along, its memberships end, and no user's allowedThingIds name it any more."""
         by, confirm = on_behalf(caller)
-        return await _answer(self._domain.locks.remove(str(params.lockId), by=by, confirm=confirm))
+        return await _answer(self._domain.locks.remove(params.lockId, by=by, confirm=confirm))
 
     # Persons
 
     @method("GetPersons", scope=READ, outcomes={**NO_OWNER, **STORE_FAILED})
     async def get_persons(self, caller: Caller, params: OwnerIdParams) -> PersonsReturns:
         """List the persons. Who may not access all things sees those with a grant at one of their locks."""
-        pages = self._domain.people.pages(_id(params.ownerId), sight_of(caller))
+        pages = self._domain.people.pages(params.ownerId, sight_of(caller))
         return await _answer(listed(pages, person_info), lambda text: {"persons": text})
 
     @method(
@@ -269,7 +269,7 @@ class AccessNamespace(Namespace):
         """Add a person, who may be a user, too. A person has no permissions in the API, a user no access to doors."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._domain.people.add(_id(params.ownerId), given(params, _PERSON_NAMES), by=by, confirm=confirm),
+            self._domain.people.add(params.ownerId, given(params, _PERSON_NAMES), by=by, confirm=confirm),
             lambda person: {"person": person_info(person)},
         )
 
@@ -286,7 +286,7 @@ class AccessNamespace(Namespace):
         """Change what is given of a person. Who is disabled opens nothing."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._domain.people.update(str(params.personId), given(params, _PERSON_NAMES), by=by, confirm=confirm),
+            self._domain.people.update(params.personId, given(params, _PERSON_NAMES), by=by, confirm=confirm),
             lambda person: {"person": person_info(person)},
         )
 
@@ -294,14 +294,14 @@ class AccessNamespace(Namespace):
     async def remove_person(self, caller: Caller, params: PersonIdParams) -> AccessReturns:
         """Remove a person with their credentials and grants, of which the locks hear."""
         by, confirm = on_behalf(caller)
-        return await _answer(self._domain.people.remove(str(params.personId), by=by, confirm=confirm))
+        return await _answer(self._domain.people.remove(params.personId, by=by, confirm=confirm))
 
     # Credentials
 
     @method("GetCredentials", scope=READ, outcomes={**NO_OWNER, **NO_PERSON, **STORE_FAILED})
     async def get_credentials(self, caller: Caller, params: GetCredentialsParams) -> CredentialsReturns:
         """List the credentials, without their PINs. Who may not access all things sees those that open their locks."""
-        pages = self._domain.people.credential_pages(_id(params.ownerId), _id(params.personId), sight_of(caller))
+        pages = self._domain.people.credential_pages(params.ownerId, params.personId, sight_of(caller))
         return await _answer(listed(pages, credential_info), lambda text: {"credentials": text})
 
     @method(
@@ -320,8 +320,8 @@ class AccessNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._domain.people.add_credential(
-                _id(params.ownerId),
-                _id(params.personId),
+                params.ownerId,
+                params.personId,
                 params.type,
                 params.value,
                 pin=params.pin,
@@ -338,7 +338,7 @@ class AccessNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._domain.people.update_credential(
-                str(params.credentialId),
+                params.credentialId,
                 enabled=params.enabled,
                 pin=params.pin if "pin" in params.model_fields_set else KEEP,
                 by=by,
@@ -351,19 +351,19 @@ class AccessNamespace(Namespace):
     async def remove_credential(self, caller: Caller, params: CredentialIdParams) -> AccessReturns:
         """Remove a credential with its grants, of which the locks hear."""
         by, confirm = on_behalf(caller)
-        return await _answer(self._domain.people.remove_credential(str(params.credentialId), by=by, confirm=confirm))
+        return await _answer(self._domain.people.remove_credential(params.credentialId, by=by, confirm=confirm))
 
     # Grants
 
-    @method("GetGrants", scope=READ, outcomes={**NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
+    @method("GetGrants", scope=READ, outcomes={**NOT_VISIBLE, **NO_PERSON, **NO_LOCK, **NO_GROUP, **STORE_FAILED})
     async def get_grants(self, caller: Caller, params: GetGrantsParams) -> GrantsReturns:
         """List the grants that fulfil all that is given. Who may not access all things sees those that reach one of
         their locks.
         """
         pages = self._domain.grants.pages(
-            person_id=_id(params.personId),
-            lock_id=_id(params.lockId),
-            group_id=_id(params.lockGroupId),
+            person_id=params.personId,
+            lock_id=params.lockId,
+            group_id=params.lockGroupId,
             state=params.state,
             sight=sight_of(caller),
         )
@@ -386,10 +386,10 @@ class AccessNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._domain.grants.add(
-                person_id=_id(params.personId),
-                credential_id=_id(params.credentialId),
-                lock_id=_id(params.lockId),
-                group_id=_id(params.lockGroupId),
+                person_id=params.personId,
+                credential_id=params.credentialId,
+                lock_id=params.lockId,
+                group_id=params.lockGroupId,
                 valid_from=params.validFrom,
                 valid_before=params.validBefore,
                 schedule=_form(params.schedule),
@@ -406,7 +406,7 @@ class AccessNamespace(Namespace):
         """Change what is given of a grant; null takes a bound away. A grant that was revoked stays as it is."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._domain.grants.update(str(params.grantId), given(params, _GRANT_NAMES), by=by, confirm=confirm),
+            self._domain.grants.update(params.grantId, given(params, _GRANT_NAMES), by=by, confirm=confirm),
             lambda grant: {"grant": grant_info(grant)},
         )
 
@@ -415,7 +415,7 @@ class AccessNamespace(Namespace):
         """Take a grant back. Nobody is allowed in by it from now on; the locks hear of it as soon as they can."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._domain.grants.revoke(str(params.grantId), by=by, confirm=confirm),
+            self._domain.grants.revoke(params.grantId, by=by, confirm=confirm),
             lambda grant: {"grant": grant_info(grant)},
         )
 
@@ -463,7 +463,7 @@ class AccessNamespace(Namespace):
         )
 
     async def _report(self, caller: Caller, params: AttemptParams) -> tuple[Decision, LogEntry]:
-        by, confirm = on_behalf(caller, READ)
+        by, confirm = at_lock(caller, params.lockId)
         return await self._domain.decisions.report(
             _asked(params),
             sight_of(caller),
@@ -478,7 +478,7 @@ class AccessNamespace(Namespace):
     async def get_who_has_access(self, caller: Caller, params: WhoHasAccessParams) -> HoldersReturns:
         """List everybody with a grant that reaches a lock, with what Evaluate says of each."""
         return await _answer(
-            self._domain.decisions.who(str(params.lockId), sight_of(caller), at=params.time),
+            self._domain.decisions.who(params.lockId, sight_of(caller), at=params.time),
             lambda found: {"persons": [{**_holder(subject), **holding(decision)} for subject, decision in found]},
         )
 
@@ -486,7 +486,7 @@ class AccessNamespace(Namespace):
     async def get_access_of(self, caller: Caller, params: AccessOfParams) -> ReachReturns:
         """List the locks that a person's grants reach, with what Evaluate says of each."""
         return await _answer(
-            self._domain.decisions.whereto(str(params.personId), sight_of(caller), at=params.time),
+            self._domain.decisions.whereto(params.personId, sight_of(caller), at=params.time),
             lambda found: {"locks": [{"lockId": lock_id, **holding(decision)} for lock_id, decision in found]},
         )
 
@@ -505,8 +505,8 @@ class AccessNamespace(Namespace):
             before=_before(params.continuationKey),
             begin=params.fromDate,
             end=params.toDate,
-            lock_id=_id(params.lockId),
-            person_id=_id(params.personId),
+            lock_id=params.lockId,
+            person_id=params.personId,
             granted=params.includeAccessGranted is not False,
             denied=params.includeAccessDenied is not False,
         )
@@ -517,7 +517,7 @@ class AccessNamespace(Namespace):
     async def get_pending_sync(self, caller: Caller, params: LockIdParams) -> SyncItemsReturns:
         """List what a lock must still hear of, in order. A bridge asks for it, hands it on and confirms it."""
         return await _answer(
-            self._domain.synchronisation.pending(str(params.lockId), sight_of(caller)),
+            self._domain.synchronisation.pending(params.lockId, sight_of(caller)),
             lambda items: {"items": [item_info(item) for item in items]},
         )
 
@@ -537,10 +537,10 @@ class AccessNamespace(Namespace):
         """A lock has heard of these items; those with an error it could not take, and they stay due. Either all of
         this is stored or nothing. Confirming an item again changes nothing.
         """
-        by, confirm = on_behalf(caller, READ)
-        items = [Confirmation(str(item["id"]), item.get("error")) for item in params.items]
+        by, confirm = at_lock(caller, params.lockId)
+        items = [Confirmation(item["id"], item.get("error")) for item in params.items]
         return await _answer(
-            self._domain.synchronisation.confirm(str(params.lockId), items, sight_of(caller), by=by, confirm=confirm)
+            self._domain.synchronisation.confirm(params.lockId, items, sight_of(caller), by=by, confirm=confirm)
         )
 
     @method(
@@ -555,9 +555,9 @@ class AccessNamespace(Namespace):
     )
     async def sync_lock(self, caller: Caller, params: LockIdParams) -> AccessReturns:
         """Have a virtual lock hear of all that is due."""
-        by, confirm = on_behalf(caller, READ)
+        by, confirm = at_lock(caller, params.lockId)
         return await _answer(
-            self._domain.synchronisation.synchronise(str(params.lockId), sight_of(caller), by=by, confirm=confirm)
+            self._domain.synchronisation.synchronise(params.lockId, sight_of(caller), by=by, confirm=confirm)
         )
 
     # Who may see a lock hears of what concerns it
@@ -602,10 +602,6 @@ def _controls(user: User) -> bool:
     return Scope.CONTROL_THINGS in user.scopes
 
 
-def _id(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
 def _form(schedule: Any) -> dict[str, Any] | None:
     return None if schedule is None else dict(schedule)
 
@@ -618,8 +614,8 @@ def _asked(params: AttemptParams) -> Asked:
     if shown is None:
         if params.pin is not None:
             raise errors.InvalidValue("pin: it comes with a credential")
-        return Asked(str(params.personId), None, None, str(params.lockId))
-    return Asked(None, shown["type"], shown["value"], str(params.lockId))
+        return Asked(params.personId, None, None, params.lockId)
+    return Asked(None, shown["type"], shown["value"], params.lockId)
 
 
 def _shown(decision: Decision) -> dict[str, Any]:

@@ -6,27 +6,27 @@ from enum import StrEnum
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import TypedDict
 
-from nymead_users.access.decision import Decision, Reason
+from nymead_users.access.decision import AccessReason, Decision
 from nymead_users.access.model import (
+    AccessEventKind,
     Credential,
     CredentialType,
-    Entity,
-    EventKind,
     Grant,
     GrantState,
     Lock,
     LogEntry,
-    Operation,
     Owner,
     Person,
+    SyncEntity,
     SyncItem,
+    SyncOperation,
 )
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
-from nymead_users.namespaces.types import Text, Uint, Uuid
-from nymead_users.namespaces.values import Time, shown_time, shown_time_or_none, word_of
+from nymead_users.namespaces.types import Text, Uint
+from nymead_users.namespaces.values import Id, Time, shown_time, word_of
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 #: The greatest whole number that the store takes everywhere.
@@ -60,8 +60,8 @@ class AccessError(StrEnum):
     DUPLICATE = "AccessErrorDuplicate"
 
 
-#: The domain's words, as the contract names them.
-AccessReason = TypeAliasType("AccessReason", Annotated[Reason, word_of(Reason)])
+#: Why, as a value of what is returned.
+_Why = Annotated[AccessReason, word_of(AccessReason)]
 
 
 class Weekday(StrEnum):
@@ -111,7 +111,7 @@ class Schedule(TypedDict):
 class OwnerInfo(TypedDict):
     """A site: what belongs together."""
 
-    id: Annotated[Uuid, Field(description="The owner's id.")]
+    id: Annotated[Id, Field(description="The owner's id.")]
     title: Annotated[str, Field(description="What people call it.")]
 
 
@@ -119,8 +119,8 @@ class OwnerInfo(TypedDict):
 class PersonInfo(TypedDict):
     """Who walks in."""
 
-    id: Annotated[Uuid, Field(description="The person's id.")]
-    ownerId: Annotated[Uuid, Field(description="Whose person it is.")]
+    id: Annotated[Id, Field(description="The person's id.")]
+    ownerId: Annotated[Id, Field(description="Whose person it is.")]
     number: Annotated[Uint, Field(description="Counts up within the owner.")]
     firstName: Annotated[str, Field(description="The first name.")]
     lastName: Annotated[str, Field(description="The last name.")]
@@ -134,8 +134,8 @@ class PersonInfo(TypedDict):
 class LockInfo(TypedDict):
     """A door's lock."""
 
-    id: Annotated[Uuid, Field(description="The lock's id, which is its thing's.")]
-    ownerId: Annotated[Uuid, Field(description="Whose lock it is.")]
+    id: Annotated[Id, Field(description="The lock's id, which is its thing's.")]
+    ownerId: Annotated[Id, Field(description="Whose lock it is.")]
     title: Annotated[str, Field(description="What people call it.")]
     description: Annotated[str, Field(description="More about it.")]
     timeZone: Annotated[str, Field(description="Its time zone, by its IANA name.")]
@@ -152,9 +152,9 @@ class LockInfo(TypedDict):
 class CredentialInfo(TypedDict):
     """What somebody shows at a door. Its PIN is never told."""
 
-    id: Annotated[Uuid, Field(description="The credential's id.")]
-    ownerId: Annotated[Uuid, Field(description="Whose it is in the end.")]
-    personId: NotRequired[Annotated[Uuid, Field(description="Who has it.")]]
+    id: Annotated[Id, Field(description="The credential's id.")]
+    ownerId: Annotated[Id, Field(description="Whose it is in the end.")]
+    personId: NotRequired[Annotated[Id, Field(description="Who has it.")]]
     type: Annotated[CredentialType, word_of(CredentialType), Field(description="What it is.")]
     value: Annotated[str, Field(description="Its code or number; a proximity key's in 13 decimal digits.")]
     hasPin: Annotated[bool, Field(description="Whether a PIN is wanted with it.")]
@@ -166,12 +166,12 @@ class CredentialInfo(TypedDict):
 class GrantInfo(TypedDict):
     """One person or credential may open one lock or lock group."""
 
-    id: Annotated[Uuid, Field(description="The grant's id.")]
-    ownerId: Annotated[Uuid, Field(description="Whose grant it is.")]
-    personId: NotRequired[Annotated[Uuid, Field(description="Who may: a person, with any of their credentials.")]]
-    credentialId: NotRequired[Annotated[Uuid, Field(description="Who may: whoever has this credential.")]]
-    lockId: NotRequired[Annotated[Uuid, Field(description="What: a lock.")]]
-    lockGroupId: NotRequired[Annotated[Uuid, Field(description="What: the locks of a group.")]]
+    id: Annotated[Id, Field(description="The grant's id.")]
+    ownerId: Annotated[Id, Field(description="Whose grant it is.")]
+    personId: NotRequired[Annotated[Id, Field(description="Who may: a person, with any of their credentials.")]]
+    credentialId: NotRequired[Annotated[Id, Field(description="Who may: whoever has this credential.")]]
+    lockId: NotRequired[Annotated[Id, Field(description="What: a lock.")]]
+    lockGroupId: NotRequired[Annotated[Id, Field(description="What: the locks of a group.")]]
     validFrom: NotRequired[Annotated[Time, Field(description="From when on.")]]
     validBefore: NotRequired[Annotated[Time, Field(description="Until before when.")]]
     schedule: NotRequired[Annotated[Schedule, Field(description="When within that.")]]
@@ -190,8 +190,8 @@ class AccessDecision(TypedDict):
     """What was decided, and why."""
 
     allowed: Annotated[bool, Field(description="Whether the lock may be opened. It is what is desired.")]
-    reason: Annotated[AccessReason, Field(description="Why: the first step at which it fails, or granted.")]
-    grantIds: Annotated[list[Uuid], Field(description="The grants that allow it, or that got as far as the reason.")]
+    reason: Annotated[_Why, Field(description="Why: the first step at which it fails, or granted.")]
+    grantIds: Annotated[list[Id], Field(description="The grants that allow it, or that got as far as the reason.")]
     until: NotRequired[
         Annotated[
             Time, Field(description="Until then this stays as it is, if nothing is changed; without it for good.")
@@ -205,11 +205,11 @@ class AccessDecision(TypedDict):
 class HolderInfo(TypedDict):
     """Somebody with a grant at a lock, and what is decided about them."""
 
-    personId: NotRequired[Annotated[Uuid, Field(description="The person.")]]
-    credentialId: NotRequired[Annotated[Uuid, Field(description="The credential, where it is nobody's.")]]
+    personId: NotRequired[Annotated[Id, Field(description="The person.")]]
+    credentialId: NotRequired[Annotated[Id, Field(description="The credential, where it is nobody's.")]]
     allowed: Annotated[bool, Field(description="Whether they may open it.")]
-    reason: Annotated[AccessReason, Field(description="Why.")]
-    grantIds: Annotated[list[Uuid], Field(description="The grants that got as far as the reason.")]
+    reason: Annotated[_Why, Field(description="Why.")]
+    grantIds: Annotated[list[Id], Field(description="The grants that got as far as the reason.")]
     until: NotRequired[Annotated[Time, Field(description="Until then this stays as it is, if nothing is changed.")]]
     onLock: Annotated[bool, Field(description="What the lock would do by what has reached it so far.")]
 
@@ -218,10 +218,10 @@ class HolderInfo(TypedDict):
 class ReachInfo(TypedDict):
     """A lock that somebody's grants reach, and what is decided there."""
 
-    lockId: Annotated[Uuid, Field(description="The lock.")]
+    lockId: Annotated[Id, Field(description="The lock.")]
     allowed: Annotated[bool, Field(description="Whether they may open it.")]
-    reason: Annotated[AccessReason, Field(description="Why.")]
-    grantIds: Annotated[list[Uuid], Field(description="The grants that got as far as the reason.")]
+    reason: Annotated[_Why, Field(description="Why.")]
+    grantIds: Annotated[list[Id], Field(description="The grants that got as far as the reason.")]
     until: NotRequired[Annotated[Time, Field(description="Until then this stays as it is, if nothing is changed.")]]
     onLock: Annotated[bool, Field(description="What the lock would do by what has reached it so far.")]
 
@@ -230,10 +230,10 @@ class ReachInfo(TypedDict):
 class SyncItemInfo(TypedDict):
     """Something that a lock must hear of."""
 
-    id: Annotated[Uuid, Field(description="What ConfirmSync takes.")]
-    entity: Annotated[Entity, word_of(Entity), Field(description="What it is about.")]
-    entityId: Annotated[Uuid, Field(description="Which one.")]
-    op: Annotated[Operation, word_of(Operation), Field(description="What has happened to it.")]
+    id: Annotated[Id, Field(description="What ConfirmSync takes.")]
+    entity: Annotated[SyncEntity, word_of(SyncEntity), Field(description="What it is about.")]
+    entityId: Annotated[Id, Field(description="Which one.")]
+    op: Annotated[SyncOperation, word_of(SyncOperation), Field(description="What has happened to it.")]
     content: Annotated[
         dict[str, Any],
         Field(
@@ -251,12 +251,12 @@ class SyncItemInfo(TypedDict):
 class AccessEvent(TypedDict):
     """An entry of the log: a decision, a change, or that a lock heard of something."""
 
-    id: Annotated[Uuid, Field(description="The entry's id.")]
+    id: Annotated[Id, Field(description="The entry's id.")]
     time: Annotated[Time, Field(description="When it happened.")]
-    kind: Annotated[EventKind, word_of(EventKind), Field(description="What it tells of.")]
-    lockId: NotRequired[Annotated[Uuid, Field(description="The lock it is about.")]]
-    personId: NotRequired[Annotated[Uuid, Field(description="The person it is about.")]]
-    credentialId: NotRequired[Annotated[Uuid, Field(description="The credential it is about.")]]
+    kind: Annotated[AccessEventKind, word_of(AccessEventKind), Field(description="What it tells of.")]
+    lockId: NotRequired[Annotated[Id, Field(description="The lock it is about.")]]
+    personId: NotRequired[Annotated[Id, Field(description="The person it is about.")]]
+    credentialId: NotRequired[Annotated[Id, Field(description="The credential it is about.")]]
     allowed: NotRequired[Annotated[bool, Field(description="Of a decision: whether the lock may be opened.")]]
     reason: Annotated[str, Field(description="Of a decision its reason, otherwise what happened.")]
     code: NotRequired[Annotated[Uint, Field(description="Of a decision: the number of the event.")]]
@@ -269,7 +269,7 @@ class AccessEvent(TypedDict):
 class OwnerIdParams(Params):
     """Params of lists of an owner."""
 
-    ownerId: Omissible[Uuid] = Field(None, description="Only this owner's.")
+    ownerId: Omissible[Id] = Field(None, description="Only this owner's.")
 
 
 class AddOwnerParams(Params):
@@ -282,8 +282,8 @@ class AddLockParams(Params):
     """Params of AddLock."""
 
     title: Text = Field(description="What people call it.")
-    lockId: Omissible[Uuid] = Field(None, description="Its thing's id; left out: a new one.")
-    ownerId: Omissible[Uuid] = Field(None, description="Whose it is; needed where there are several owners.")
+    lockId: Omissible[Id] = Field(None, description="Its thing's id; left out: a new one.")
+    ownerId: Omissible[Id] = Field(None, description="Whose it is; needed where there are several owners.")
     description: Omissible[Text] = Field(None, description="More about it.")
     timeZone: Omissible[Text] = Field(None, description="Its time zone, by its IANA name; left out: UTC.")
     systemId: Omissible[Text] = Field(None, description="The system that it is a part of.")
@@ -298,7 +298,7 @@ class AddLockParams(Params):
 class UpdateLockParams(Params):
     """Params of UpdateLock."""
 
-    lockId: Uuid = Field(description="Which lock.")
+    lockId: Id = Field(description="Which lock.")
     title: Omissible[Text] = Field(None, description="What people call it.")
     description: Omissible[Text] = Field(None, description="More about it.")
     timeZone: Omissible[Text] = Field(None, description="Its time zone, by its IANA name.")
@@ -312,13 +312,13 @@ class UpdateLockParams(Params):
 class LockIdParams(Params):
     """Params of methods about one lock."""
 
-    lockId: Uuid = Field(description="Which lock.")
+    lockId: Id = Field(description="Which lock.")
 
 
 class AddPersonParams(Params):
     """Params of AddPerson."""
 
-    ownerId: Omissible[Uuid] = Field(None, description="Whose person; needed where there are several owners.")
+    ownerId: Omissible[Id] = Field(None, description="Whose person; needed where there are several owners.")
     firstName: Omissible[Text] = Field(None, description="The first name.")
     lastName: Omissible[Text] = Field(None, description="The last name.")
     email: Omissible[Text] = Field(None, description="The e-mail address.")
@@ -330,7 +330,7 @@ class AddPersonParams(Params):
 class UpdatePersonParams(Params):
     """Params of UpdatePerson."""
 
-    personId: Uuid = Field(description="Which person.")
+    personId: Id = Field(description="Which person.")
     firstName: Omissible[Text] = Field(None, description="The first name.")
     lastName: Omissible[Text] = Field(None, description="The last name.")
     email: Omissible[Text] = Field(None, description="The e-mail address.")
@@ -342,14 +342,14 @@ class UpdatePersonParams(Params):
 class PersonIdParams(Params):
     """Params of methods about one person."""
 
-    personId: Uuid = Field(description="Which person.")
+    personId: Id = Field(description="Which person.")
 
 
 class GetCredentialsParams(Params):
     """Params of GetCredentials."""
 
-    ownerId: Omissible[Uuid] = Field(None, description="Only this owner's.")
-    personId: Omissible[Uuid] = Field(None, description="Only this person's.")
+    ownerId: Omissible[Id] = Field(None, description="Only this owner's.")
+    personId: Omissible[Id] = Field(None, description="Only this person's.")
 
 
 class AddCredentialParams(Params):
@@ -360,8 +360,8 @@ class AddCredentialParams(Params):
         description="A code of 4 to 16 digits, a proximity key's number (decimal, or hexadecimal after 0x), or a phone"
         " number."
     )
-    personId: Omissible[Uuid] = Field(None, description="Who has it; left out: nobody.")
-    ownerId: Omissible[Uuid] = Field(None, description="Whose it is; needed without a person where there are several.")
+    personId: Omissible[Id] = Field(None, description="Who has it; left out: nobody.")
+    ownerId: Omissible[Id] = Field(None, description="Whose it is; needed without a person where there are several.")
     pin: Omissible[str] = Field(None, description="A PIN of 4 to 8 digits that is wanted with it. It is never told.")
     enabled: Omissible[bool] = Field(None, description="Whether it opens anything; left out: yes.")
 
@@ -369,7 +369,7 @@ class AddCredentialParams(Params):
 class UpdateCredentialParams(Params):
     """Params of UpdateCredential."""
 
-    credentialId: Uuid = Field(description="Which credential.")
+    credentialId: Id = Field(description="Which credential.")
     enabled: Omissible[bool] = Field(None, description="Whether it opens anything.")
     pin: str | None = Field(None, description="Another PIN; null: none is wanted any more.")
 
@@ -377,25 +377,25 @@ class UpdateCredentialParams(Params):
 class CredentialIdParams(Params):
     """Params of RemoveCredential."""
 
-    credentialId: Uuid = Field(description="Which credential.")
+    credentialId: Id = Field(description="Which credential.")
 
 
 class GetGrantsParams(Params):
     """Params of GetGrants."""
 
-    personId: Omissible[Uuid] = Field(None, description="Only this person's, by any of their credentials.")
-    lockId: Omissible[Uuid] = Field(None, description="Only those that reach this lock, by its groups too.")
-    lockGroupId: Omissible[Uuid] = Field(None, description="Only those for this group.")
+    personId: Omissible[Id] = Field(None, description="Only this person's, by any of their credentials.")
+    lockId: Omissible[Id] = Field(None, description="Only those that reach this lock, by its groups too.")
+    lockGroupId: Omissible[Id] = Field(None, description="Only those for this group.")
     state: Omissible[Annotated[GrantState, word_of(GrantState)]] = Field(None, description="Only those in this state.")
 
 
 class AddGrantParams(Params):
     """Params of AddGrant."""
 
-    personId: Omissible[Uuid] = Field(None, description="Who may: a person. Either this or a credential.")
-    credentialId: Omissible[Uuid] = Field(None, description="Who may: whoever has this credential.")
-    lockId: Omissible[Uuid] = Field(None, description="What: a lock. Either this or a group.")
-    lockGroupId: Omissible[Uuid] = Field(None, description="What: the locks of a group.")
+    personId: Omissible[Id] = Field(None, description="Who may: a person. Either this or a credential.")
+    credentialId: Omissible[Id] = Field(None, description="Who may: whoever has this credential.")
+    lockId: Omissible[Id] = Field(None, description="What: a lock. Either this or a group.")
+    lockGroupId: Omissible[Id] = Field(None, description="What: the locks of a group.")
     validFrom: Omissible[Time] = Field(None, description="From when on; left out: from now on.")
     validBefore: Omissible[Time] = Field(None, description="Until before when; left out: for good.")
     schedule: Omissible[Schedule] = Field(None, description="When within that; left out: always.")
@@ -406,7 +406,7 @@ class AddGrantParams(Params):
 class UpdateGrantParams(Params):
     """Params of UpdateGrant."""
 
-    grantId: Uuid = Field(description="Which grant.")
+    grantId: Id = Field(description="Which grant.")
     validFrom: Time | None = Field(None, description="From when on; null: no bound.")
     validBefore: Time | None = Field(None, description="Until before when; null: no bound.")
     schedule: Schedule | None = Field(None, description="When within that; null: always.")
@@ -417,7 +417,7 @@ class UpdateGrantParams(Params):
 class GrantIdParams(Params):
     """Params of RevokeGrant."""
 
-    grantId: Uuid = Field(description="Which grant.")
+    grantId: Id = Field(description="Which grant.")
 
 
 @wire_type
@@ -431,8 +431,8 @@ class ShownCredential(TypedDict):
 class AttemptParams(Params):
     """Params of Evaluate and ReportAccess."""
 
-    lockId: Uuid = Field(description="Which lock.")
-    personId: Omissible[Uuid] = Field(None, description="Who: a person. Either this or a credential.")
+    lockId: Id = Field(description="Which lock.")
+    personId: Omissible[Id] = Field(None, description="Who: a person. Either this or a credential.")
     credential: Omissible[ShownCredential] = Field(None, description="Who: whoever shows this credential.")
     time: Omissible[Time] = Field(None, description="When; left out: now.")
     remote: Omissible[bool] = Field(None, description="Whether from afar; left out: at the door.")
@@ -442,14 +442,14 @@ class AttemptParams(Params):
 class WhoHasAccessParams(Params):
     """Params of GetWhoHasAccess."""
 
-    lockId: Uuid = Field(description="Which lock.")
+    lockId: Id = Field(description="Which lock.")
     time: Omissible[Time] = Field(None, description="When; left out: now.")
 
 
 class AccessOfParams(Params):
     """Params of GetAccessOf."""
 
-    personId: Uuid = Field(description="Which person.")
+    personId: Id = Field(description="Which person.")
     time: Omissible[Time] = Field(None, description="When; left out: now.")
 
 
@@ -457,14 +457,14 @@ class AccessOfParams(Params):
 class SyncConfirmation(TypedDict):
     """What a lock says of an item."""
 
-    id: Annotated[Uuid, Field(description="Which item.")]
+    id: Annotated[Id, Field(description="Which item.")]
     error: NotRequired[Annotated[Text, Field(description="Why it could not be taken; left out: it was.")]]
 
 
 class ConfirmSyncParams(Params):
     """Params of ConfirmSync."""
 
-    lockId: Uuid = Field(description="Which lock.")
+    lockId: Id = Field(description="Which lock.")
     items: Annotated[list[SyncConfirmation], Field(max_length=MAX_ITEMS)] = Field(
         description="What it says of items, in any order."
     )
@@ -475,8 +475,8 @@ class GetEventsParams(Params):
 
     fromDate: Omissible[Time] = Field(None, description="Not before.")
     toDate: Omissible[Time] = Field(None, description="Before.")
-    lockId: Omissible[Uuid] = Field(None, description="Only about this lock.")
-    personId: Omissible[Uuid] = Field(None, description="Only about this person.")
+    lockId: Omissible[Id] = Field(None, description="Only about this lock.")
+    personId: Omissible[Id] = Field(None, description="Only about this person.")
     includeAccessGranted: Omissible[bool] = Field(None, description="With decisions that allowed; left out: yes.")
     includeAccessDenied: Omissible[bool] = Field(None, description="With decisions that denied; left out: yes.")
     limit: Omissible[Annotated[int, Field(ge=1, le=MAX_EVENTS)]] = Field(
@@ -635,7 +635,7 @@ class LockNotification(TypedDict):
 class LockIdNotification(TypedDict):
     """Params of LockRemoved and SyncPending."""
 
-    lockId: Annotated[Uuid, Field(description="Which lock.")]
+    lockId: Annotated[Id, Field(description="Which lock.")]
 
 
 @wire_type
@@ -649,7 +649,7 @@ class PersonNotification(TypedDict):
 class PersonIdNotification(TypedDict):
     """Params of PersonRemoved."""
 
-    personId: Annotated[Uuid, Field(description="Which person.")]
+    personId: Annotated[Id, Field(description="Which person.")]
 
 
 @wire_type
@@ -663,7 +663,7 @@ class CredentialNotification(TypedDict):
 class CredentialIdNotification(TypedDict):
     """Params of CredentialRemoved."""
 
-    credentialId: Annotated[Uuid, Field(description="Which credential.")]
+    credentialId: Annotated[Id, Field(description="Which credential.")]
 
 
 @wire_type
@@ -677,7 +677,7 @@ class GrantNotification(TypedDict):
 class GrantIdNotification(TypedDict):
     """Params of GrantRemoved."""
 
-    grantId: Annotated[Uuid, Field(description="Which grant.")]
+    grantId: Annotated[Id, Field(description="Which grant.")]
 
 
 @wire_type
@@ -725,7 +725,7 @@ def lock_info(lock: Lock) -> dict[str, Any]:
             "systemId": lock.system_id,
             "virtual": lock.virtual,
             "rclSerialNo": lock.rcl_serial_no,
-            "rclDate": shown_time_or_none(lock.rcl_date),
+            "rclDate": shown_time(lock.rcl_date),
             "lastSeenRclSerialNo": lock.last_seen_rcl_serial_no,
             "pendingSyncCount": lock.pending,
         }
@@ -743,7 +743,7 @@ def credential_info(credential: Credential) -> dict[str, Any]:
             "value": credential.value,
             "hasPin": credential.has_pin,
             "enabled": credential.enabled,
-            "lockedUntil": shown_time_or_none(credential.locked_until),
+            "lockedUntil": shown_time(credential.locked_until),
         }
     )
 
@@ -758,15 +758,15 @@ def grant_info(grant: Grant) -> dict[str, Any]:
             "credentialId": grant.credential_id,
             "lockId": grant.lock_id,
             "lockGroupId": grant.group_id,
-            "validFrom": shown_time_or_none(grant.valid_from),
-            "validBefore": shown_time_or_none(grant.valid_before),
+            "validFrom": shown_time(grant.valid_from),
+            "validBefore": shown_time(grant.valid_before),
             "schedule": grant.schedule,
             "enabled": grant.enabled,
             "remoteAllowed": grant.remote_allowed,
             "state": grant.state,
             "issuer": grant.issuer,
             "created": shown_time(grant.created),
-            "revoked": shown_time_or_none(grant.revoked),
+            "revoked": shown_time(grant.revoked),
         }
     )
 

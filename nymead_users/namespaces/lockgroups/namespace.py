@@ -106,19 +106,19 @@ class LockGroupsNamespace(Namespace):
 
         async def groups() -> list[dict[str, Any]]:
             wanted = _expansions(params.expand, _GROUP_EXPANSIONS)
-            found = await self._groups.listed(str(params.ownerAccountId), sight_of(caller), _query(params))
-            return await self._shown(found, wanted)
+            found = await self._groups.listed(params.ownerAccountId, sight_of(caller), _query(params))
+            return await self._shown(found, wanted, sight_of(caller))
 
         return await _answer(groups(), lambda found: {"lockGroups": found})
 
     @method("GetLockGroup", scope=READ, outcomes={**NO_OWNER, **NO_GROUP, **BAD_EXPAND, **STORE_FAILED})
     async def get_lock_group(self, caller: Caller, params: GetLockGroupParams) -> LockGroupReturns:
-        """Tell about one group."""
+        """Tell about one group. One that was removed is told as inactive: locks may still have to leave it."""
 
         async def group() -> dict[str, Any]:
             wanted = _expansions(params.expand, _GROUP_EXPANSIONS)
-            found = await self._groups.find(str(params.ownerAccountId), str(params.id), sight_of(caller))
-            return (await self._shown([found], wanted))[0]
+            found = await self._groups.find(params.ownerAccountId, params.id, sight_of(caller))
+            return (await self._shown([found], wanted, sight_of(caller)))[0]
 
         return await _answer(group(), lambda found: {"lockGroup": found})
 
@@ -127,9 +127,7 @@ class LockGroupsNamespace(Namespace):
         """Make a group."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._groups.create(
-                str(params.ownerAccountId), params.title, params.description or "", by=by, confirm=confirm
-            ),
+            self._groups.create(params.ownerAccountId, params.title, params.description or "", by=by, confirm=confirm),
             _one_group,
         )
 
@@ -139,8 +137,8 @@ class LockGroupsNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._groups.update(
-                str(params.ownerAccountId),
-                str(params.id),
+                params.ownerAccountId,
+                params.id,
                 params.title,
                 params.description,
                 by=by,
@@ -166,8 +164,8 @@ class LockGroupsNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._groups.remove(
-                str(params.ownerAccountId),
-                str(params.id),
+                params.ownerAccountId,
+                params.id,
                 force_revoke_grants=params.forceRevokeGrants is True,
                 force_unjoin_locks=params.forceUnjoinLocks is True,
                 by=by,
@@ -180,7 +178,7 @@ class LockGroupsNamespace(Namespace):
         """List a group's grants, with those that were revoked."""
 
         async def grants() -> list[dict[str, Any]]:
-            owner_id, group_id, sight = str(params.ownerAccountId), str(params.id), sight_of(caller)
+            owner_id, group_id, sight = params.ownerAccountId, params.id, sight_of(caller)
             group = await self._groups.find(owner_id, group_id, sight)
             found = await self._groups.grants(owner_id, group_id, sight, _query(params))
             persons = await self._groups.persons(found)
@@ -200,7 +198,7 @@ class LockGroupsNamespace(Namespace):
 
         async def memberships() -> list[dict[str, Any]]:
             wanted = _expansions(params.expand, _MEMBERSHIP_EXPANSIONS)
-            owner_id, group_id, sight = str(params.ownerAccountId), str(params.lockGroupId), sight_of(caller)
+            owner_id, group_id, sight = params.ownerAccountId, params.lockGroupId, sight_of(caller)
             unbound = params.includeUnboundLocks is True
             found = await self._groups.memberships(owner_id, group_id, sight, _query(params), unbound=unbound)
             return await self._members(owner_id, group_id, sight, found, wanted)
@@ -224,9 +222,9 @@ class LockGroupsNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._groups.join(
-                str(params.ownerAccountId),
-                str(params.lockGroupId),
-                str(params.boundLockId),
+                params.ownerAccountId,
+                params.lockGroupId,
+                params.boundLockId,
                 by=by,
                 confirm=confirm,
             ),
@@ -246,20 +244,18 @@ class LockGroupsNamespace(Namespace):
         """Remove a lock from a group. It is an active member until it has heard of it."""
         by, confirm = on_behalf(caller)
         return await _answer(
-            self._groups.leave(
-                str(params.ownerAccountId), str(params.lockGroupId), str(params.id), by=by, confirm=confirm
-            )
+            self._groups.leave(params.ownerAccountId, params.lockGroupId, params.id, by=by, confirm=confirm)
         )
 
     # Inside
 
-    async def _shown(self, groups: list[LockGroup], wanted: Collection[str]) -> list[dict[str, Any]]:
+    async def _shown(self, groups: list[LockGroup], wanted: Collection[str], sight: Sight) -> list[dict[str, Any]]:
         shown = [group_info(group) for group in groups]
         if "supportedFeatures" in wanted:
             for info in shown:
                 info["supportedFeatures"] = {"timeRestrictionIcalSupport": "Supported"}
         if "statistics" in wanted:
-            states = await self._groups.statistics([group.id for group in groups])
+            states = await self._groups.statistics([group.id for group in groups], sight)
             for info in shown:
                 info["statistics"] = statistics_info(states[info["id"]])
         return shown

@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 
 from nymead_users.access.groups import States
 from nymead_users.access.model import Grant, GrantState, Lock, LockGroup, Membership, Person
-from nymead_users.namespaces.types import Text, Uint, Uuid
-from nymead_users.namespaces.values import Time, shown_time_or_none
+from nymead_users.namespaces.types import Text, Uint
+from nymead_users.namespaces.values import Id, Time, shown_time
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 
@@ -76,7 +76,7 @@ class LockTarget(TypedDict):
     rclSerialNo: Annotated[Uint | None, Field(description="Counts up with each grant for it that is revoked.")]
     rclDate: Annotated[Time | None, Field(description="When the last one was.")]
     targetType: Annotated[str, Field(description="Group or Lock.")]
-    id: Annotated[Uuid, Field(description="Its id.")]
+    id: Annotated[Id, Field(description="Its id.")]
     physicalLockId: Annotated[str, Field(description="What locks call it, in base64.")]
     title: Annotated[str, Field(description="What people call it.")]
     description: Annotated[str, Field(description="More about it.")]
@@ -94,9 +94,9 @@ class LockGroupMembership(TypedDict):
         Uint | None, Field(description="Up to where the lock has heard of the group's revoked grants.")
     ]
     lastSeenRclUpdateDate: Annotated[Time | None, Field(description="When it last did.")]
-    id: Annotated[Uuid, Field(description="The membership's id.")]
-    lockGroupId: Annotated[Uuid, Field(description="The group.")]
-    boundLockId: Annotated[Uuid, Field(description="The lock.")]
+    id: Annotated[Id, Field(description="The membership's id.")]
+    lockGroupId: Annotated[Id, Field(description="The group.")]
+    boundLockId: Annotated[Id, Field(description="The lock.")]
     joinStartDate: Annotated[Time | None, Field(description="When the lock was added.")]
     joinCompletedDate: Annotated[Time | None, Field(description="When it heard: an active member from then on.")]
     leaveStartDate: Annotated[Time | None, Field(description="When it was removed; it still is an active member.")]
@@ -107,8 +107,8 @@ class LockGroupMembership(TypedDict):
 class GrantContact(TypedDict):
     """The person a grant is for."""
 
-    id: Annotated[Uuid, Field(description="The person's id.")]
-    ownerId: Annotated[Uuid, Field(description="Whose person it is.")]
+    id: Annotated[Id, Field(description="The person's id.")]
+    ownerId: Annotated[Id, Field(description="Whose person it is.")]
     comment: Annotated[str | None, Field(description="Not used: null.")]
     ipId: Annotated[str | None, Field(description="Not used: null.")]
     ipUserId: Annotated[str | None, Field(description="Not used: null.")]
@@ -126,15 +126,15 @@ class LockGroupGrant(TypedDict):
     boundCard: Annotated[str | None, Field(description="Not used: null.")]
     boundLock: Annotated[LockTarget, Field(description="What: the group.")]
     owner: Annotated[str | None, Field(description="Not used: null.")]
-    id: Annotated[Uuid, Field(description="The grant's id.")]
-    boundLockId: Annotated[Uuid, Field(description="The group's id.")]
-    contactId: Annotated[Uuid | None, Field(description="The person's id.")]
+    id: Annotated[Id, Field(description="The grant's id.")]
+    boundLockId: Annotated[Id, Field(description="The group's id.")]
+    contactId: Annotated[Id | None, Field(description="The person's id.")]
     validFrom: Annotated[Time | None, Field(description="From when on.")]
     validBefore: Annotated[Time | None, Field(description="Until before when.")]
     timeRestrictionIcal: Annotated[str | None, Field(description="The calendar, where it has one.")]
     state: Annotated[str, Field(description="Ok, or Revoked.")]
     active: Annotated[bool, Field(description="Whether it was not revoked.")]
-    boundCardId: Annotated[Uuid | None, Field(description="Who may: whoever has this credential.")]
+    boundCardId: Annotated[Id | None, Field(description="Who may: whoever has this credential.")]
     customPayload: Annotated[str | None, Field(description="Not used: null.")]
 
 
@@ -146,7 +146,7 @@ _OWNER = "Whose group it is."
 class GetLockGroupsParams(Params):
     """Params of GetLockGroups."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
+    ownerAccountId: Id = Field(description=_OWNER)
     expand: Omissible[Text] = Field(
         None, description="What else to tell, separated by commas: supportedFeatures, statistics."
     )
@@ -159,8 +159,8 @@ class GetLockGroupsParams(Params):
 class GetLockGroupParams(Params):
     """Params of GetLockGroup."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    id: Uuid = Field(description="Which group.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    id: Id = Field(description="Which group.")
     expand: Omissible[Text] = Field(
         None, description="What else to tell, separated by commas: supportedFeatures, statistics."
     )
@@ -169,7 +169,7 @@ class GetLockGroupParams(Params):
 class CreateLockGroupParams(Params):
     """Params of CreateLockGroup."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
+    ownerAccountId: Id = Field(description=_OWNER)
     title: Omissible[Text] = Field(None, description="What people call it; it must have one.")
     description: Omissible[Text] = Field(None, description="More about it.")
 
@@ -177,8 +177,8 @@ class CreateLockGroupParams(Params):
 class UpdateLockGroupParams(Params):
     """Params of UpdateLockGroup."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    id: Uuid = Field(description="Which group.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    id: Id = Field(description="Which group.")
     title: Omissible[Text] = Field(None, description="What people call it.")
     description: Omissible[Text] = Field(None, description="More about it.")
 
@@ -186,8 +186,8 @@ class UpdateLockGroupParams(Params):
 class RemoveLockGroupParams(Params):
     """Params of RemoveLockGroup."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    id: Uuid = Field(description="Which group.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    id: Id = Field(description="Which group.")
     forceRevokeGrants: Omissible[bool] = Field(
         None, description="Revoke the grants that stand in the way; left out: no."
     )
@@ -199,8 +199,8 @@ class RemoveLockGroupParams(Params):
 class GetLockGroupGrantsParams(Params):
     """Params of GetLockGroupGrants."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    id: Uuid = Field(description="Which group.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    id: Id = Field(description="Which group.")
     filter: Omissible[str] = Field(None, description="An OData filter, such as: active and validBefore eq null")
     orderBy: Omissible[str] = Field(None, description="An OData order, such as: validFrom desc, id")
     top: Omissible[int] = Field(None, description="How many at the most; left out: all.")
@@ -210,8 +210,8 @@ class GetLockGroupGrantsParams(Params):
 class GetMembershipsParams(Params):
     """Params of GetMemberships."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    lockGroupId: Uuid = Field(description="Which group.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    lockGroupId: Id = Field(description="Which group.")
     expand: Omissible[Text] = Field(None, description="What else to tell, separated by commas: boundLock, lockGroup.")
     includeUnboundLocks: Omissible[bool] = Field(
         None, description="With those of locks that were removed; left out: no."
@@ -225,17 +225,17 @@ class GetMembershipsParams(Params):
 class AddMembershipParams(Params):
     """Params of AddMembership."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    lockGroupId: Uuid = Field(description="Which group.")
-    boundLockId: Uuid = Field(description="Which lock.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    lockGroupId: Id = Field(description="Which group.")
+    boundLockId: Id = Field(description="Which lock.")
 
 
 class RemoveMembershipParams(Params):
     """Params of RemoveMembership."""
 
-    ownerAccountId: Uuid = Field(description=_OWNER)
-    lockGroupId: Uuid = Field(description="Which group.")
-    id: Uuid = Field(description="Which membership.")
+    ownerAccountId: Id = Field(description=_OWNER)
+    lockGroupId: Id = Field(description="Which group.")
+    id: Id = Field(description="Which membership.")
 
 
 # Returns
@@ -300,7 +300,7 @@ class LockGroupNotification(TypedDict):
 class LockGroupIdNotification(TypedDict):
     """Params of LockGroupRemoved."""
 
-    lockGroupId: Annotated[Uuid, Field(description="Which group.")]
+    lockGroupId: Annotated[Id, Field(description="Which group.")]
 
 
 @wire_type
@@ -318,7 +318,7 @@ def group_info(group: LockGroup) -> dict[str, Any]:
     return {
         "active": group.active,
         "rclSerialNo": group.rcl_serial_no,
-        "rclDate": shown_time_or_none(group.rcl_date),
+        "rclDate": shown_time(group.rcl_date),
         "targetType": "Group",
         "id": group.id,
         "physicalLockId": _physical_id(b"\x0c\x00", group.id),
@@ -332,7 +332,7 @@ def bound_lock_info(lock: Lock) -> dict[str, Any]:
     return {
         "active": lock.active,
         "rclSerialNo": lock.rcl_serial_no,
-        "rclDate": shown_time_or_none(lock.rcl_date),
+        "rclDate": shown_time(lock.rcl_date),
         "targetType": "Lock",
         "id": lock.id,
         "physicalLockId": _physical_id(b"\x04\x00", lock.id),
@@ -364,14 +364,14 @@ def membership_info(
         "boundLock": None if lock is None else bound_lock_info(lock),
         "lockGroup": None if group is None else group_info(group),
         "lastSeenRclSerialNo": membership.last_seen_rcl_serial_no,
-        "lastSeenRclUpdateDate": shown_time_or_none(membership.last_seen_rcl_update_date),
+        "lastSeenRclUpdateDate": shown_time(membership.last_seen_rcl_update_date),
         "id": membership.id,
         "lockGroupId": membership.group_id,
         "boundLockId": membership.lock_id,
-        "joinStartDate": shown_time_or_none(membership.join_start),
-        "joinCompletedDate": shown_time_or_none(membership.join_completed),
-        "leaveStartDate": shown_time_or_none(membership.leave_start),
-        "leaveCompletedDate": shown_time_or_none(membership.leave_completed),
+        "joinStartDate": shown_time(membership.join_start),
+        "joinCompletedDate": shown_time(membership.join_completed),
+        "leaveStartDate": shown_time(membership.leave_start),
+        "leaveCompletedDate": shown_time(membership.leave_completed),
     }
 
 
@@ -386,8 +386,8 @@ def group_grant_info(grant: Grant, group: LockGroup, person: Person | None) -> d
         "id": grant.id,
         "boundLockId": group.id,
         "contactId": grant.person_id,
-        "validFrom": shown_time_or_none(grant.valid_from),
-        "validBefore": shown_time_or_none(grant.valid_before),
+        "validFrom": shown_time(grant.valid_from),
+        "validBefore": shown_time(grant.valid_before),
         "timeRestrictionIcal": schedule.get("ical"),
         "state": "Revoked" if grant.state in (GrantState.REVOKED, GrantState.REVOKING) else "Ok",
         "active": grant.revoked is None,
