@@ -68,12 +68,15 @@ class WebSocketListener:
         self._allowed_origins = frozenset(allowed_origins)
         self._hosts = KnownHosts(allowed_hosts)
         self._servers: list[Server] = []
+        self._live: set[CountedConnection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Begin to listen. Raises ListenError."""
 
         class Connection(CountedConnection):
             sessions = self._sessions
+            live = self._live
 
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
@@ -105,13 +108,21 @@ class WebSocketListener:
             server.server.close()
 
     async def close(self) -> None:
-        """Close all connections, saying that the server goes away (1001)."""
+        """Close all connections, saying that the server goes away (1001), and break off what takes longer."""
         for server in self._servers:
             server.close(code=1001, reason="server is shutting down")
         closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
-        if closed:
-            # Whoever has not finished its opening handshake by then is cut off.
-            await asyncio.wait(closed, timeout=CLOSE_TIME)
+        if not closed:
+            return
+        _, waiting = await asyncio.wait(closed, timeout=CLOSE_TIME)
+        if waiting:
+            # Whoever has not finished its opening handshake by now is cut off, and whoever does not read: the library
+            # would wait for as long as it takes until there is room for its closing frame.
+            for connection in list(self._live):
+                connection.transport.abort()
+            for task in list(self._serving):
+                task.cancel()
+            await asyncio.wait(waiting, timeout=CLOSE_TIME)
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP; refuse web pages that have no business here; admit the others."""
@@ -154,6 +165,10 @@ class WebSocketListener:
             raise TypeError("a connection is served after it was admitted")
         channel = _WebSocketChannel(connection)
         session = self._sessions.open(channel, connection.admitted, since=connection.since)
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             await _converse(connection, channel, session)
         except Exception:
@@ -180,6 +195,8 @@ class CountedConnection(ServerConnection):
     """
 
     sessions: Door
+    #: All that have not ended.
+    live: set[CountedConnection]
     admitted: Peer | None = None
     begun = False
     #: The loop's time when it was made.
@@ -188,6 +205,7 @@ class CountedConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
         self.since = self.loop.time()
+        self.live.add(self)
         super().connection_made(transport)
         address = self.transport.get_extra_info("peername")
         if address is None:  # it was reset before it was accepted
@@ -215,6 +233,7 @@ class CountedConnection(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         super().connection_lost(exc)
+        self.live.discard(self)
         if self.admitted is not None:
             self.sessions.leave(self.admitted)
 
@@ -255,7 +274,10 @@ class _WebSocketChannel:
     def close(self) -> None:
         # A session that is refused closes a little later, when the server may have stopped with all that it serves.
         if self._closing is None and self._connection.state is not State.CLOSED:
-            self._closing = asyncio.get_running_loop().create_task(self._connection.close(1008))
+            loop = asyncio.get_running_loop()
+            self._closing = loop.create_task(self._connection.close(1008))
+            # The library counts only from when there was room for its closing frame.
+            loop.call_later(LINGER, self._connection.transport.abort)
 
     def abort(self) -> None:
         self._connection.transport.abort()

@@ -190,3 +190,28 @@ async def test_keep_alive_is_on(spawn_server: SpawnServer) -> None:
 
         await until(on)
         writer.transport.abort()
+
+
+async def test_a_refused_websocket_client_that_does_not_read_is_cut(spawn_server: SpawnServer) -> None:
+    """Whoever is refused behind megabytes that they do not read is gone within seconds."""
+    environ = {"NYMEAD_USERS_LIMITS__OUTBOX_SIZE": str(64 * MB)}
+    process = await spawn_server("--log-level", "error", environ=environ)
+    await set_up(process)
+    author = await login(process.url())
+    token = await author.authenticate("admin", PASSWORD, "another device")
+    assert token is not None
+    params = {"username": "bob", "password": PASSWORD, "allowedThingIds": THINGS}
+    assert await author.call("Users.CreateUser", params) == OK
+    before = open_files(process)
+    async with author, connect(process.url("ws"), compression=None, proxy=None, max_queue=1, close_timeout=0) as deaf:
+        for method, given in (
+            ("JSONRPC.Hello", {"token": token.token}),
+            ("JSONRPC.SetNotificationStatus", {"namespaces": ["Users"]}),
+        ):
+            await deaf.send(json.dumps({"jsonrpc": "2.0", "id": 0, "method": method, "params": given}))
+            await deaf.recv()
+        for number in range(CHANGES // 4):
+            assert await author.call("Users.SetUserInfo", {"username": "bob", "displayName": str(number)}) == OK
+        refused = {"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.Version", "token": "another"}
+        await deaf.send(json.dumps(refused))
+        await until(lambda: open_files(process) == before)
