@@ -134,6 +134,24 @@ class Target:
         contract: dict[str, Any] = self._operator.call("JSONRPC.Introspect")
         return contract
 
+    def ids(self) -> list[str]:
+        """Ids of one thing of each kind about doors, made anew."""
+        call = self._operator.call
+        owner = call("Access.GetOwners")["owners"][0]["id"]
+        person = call("Access.AddPerson", {"ownerId": owner})["person"]["id"]
+        lock = call("Access.AddLock", {"ownerId": owner, "title": "Door", "timeZone": "Europe/Vienna"})["lock"]["id"]
+        value = str(int(person[:8], 16))
+        key = {"type": "proximity", "value": value, "personId": person, "pin": "1234"}
+        credential = call("Access.AddCredential", key)["credential"]["id"]
+        about = {"ownerAccountId": owner}
+        group = call("LockGroups.CreateLockGroup", {**about, "title": "Doors"})["lockGroup"]["id"]
+        joining = {**about, "lockGroupId": group, "boundLockId": lock}
+        member = call("LockGroups.AddMembership", joining)["membership"]["id"]
+        grant = call("Access.AddGrant", {"personId": person, "lockGroupId": group})["grant"]["id"]
+        direct = call("Access.AddGrant", {"credentialId": credential, "lockId": lock})["grant"]["id"]
+        (item, *_) = call("Access.GetPendingSync", {"lockId": lock})["items"]
+        return [owner, person, lock, credential, group, member, grant, direct, item["id"]]
+
     def unharmed(self) -> None:
         """Somebody else is served, and nothing went wrong inside."""
         assert self._operator.call("JSONRPC.KeepAlive", {"sessionId": "alive"})["sessionId"] == "alive"
