@@ -62,7 +62,7 @@ async def test_a_persons_phone_is_kept_in_one_spelling(building: Building, spell
 
 async def test_what_is_no_phone_number_is_refused(building: Building) -> None:
     """A text that is no phone number makes no person."""
-    for nonsense in ("call me", "+47", "0" * 30):
+    for nonsense in ("call me", "+47", "0" * 30, "+4781549300x12", "+47 815 HELLO"):
         with pytest.raises(InvalidValue):
             await building.person(phone=nonsense)
     assert await building.count("persons") == 0
@@ -80,6 +80,8 @@ async def test_a_user_is_one_person_of_an_owner(building: Building) -> None:
         await building.people.update(second.id, {"username": "ada"}, **BY)
     with pytest.raises(InvalidValue):
         await building.people.update(second.id, {"username": "nobody"}, **BY)
+    with pytest.raises(InvalidValue, match="push button"):
+        await building.people.update(second.id, {"username": ""}, **BY)
     await building.people.update(first.id, {"username": None}, **BY)
     assert (await building.people.update(second.id, {"username": "ada"}, **BY)).username == "ada"
 
