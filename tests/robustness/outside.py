@@ -7,9 +7,10 @@ import resource
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,36 @@ def small_socket(url: str) -> socket.socket:
     connection.connect((endpoint.host, endpoint.port))
     connection.setblocking(False)
     return connection
+
+
+def unverified() -> ssl.SSLContext:
+    """TLS that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether nothing more comes."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def ends(streams: Iterable[tuple[asyncio.StreamReader, asyncio.StreamWriter]], number: int) -> None:
+    """Wait until so many of these connections, and no more, have been ended by the server."""
+    reading = {asyncio.ensure_future(ended(reader)) for reader, _ in streams}
+    left = reading
+    async with asyncio.timeout(PATIENCE):
+        while len(reading) - len(left) < number:
+            _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+    assert len(reading) - len(left) == number
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
 
 
 # A network of its own

@@ -8,10 +8,13 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import pytest
 from conftest import PASSWORD, PATIENCE, Process, SpawnServer
 from outside import (
     HELLO,
@@ -21,16 +24,19 @@ from outside import (
     Memory,
     connect_within,
     cut,
+    ended,
     login,
     network,
     open_files,
     set_up,
     small_socket,
     until,
+    unverified,
 )
 from websockets.asyncio.client import connect
 
 from nymead_users.client import Client
+from nymead_users.config import Limits
 from nymead_users.endpoint import Endpoint
 
 #: A user who may access so many things has a notification of 390 KB, 360 KB of them ids; in all it is 60 MB.
@@ -108,6 +114,57 @@ async def test_silent_connections_go_whatever_they_connect_to(spawn_server: Spaw
             assert (await client.call("Users.GetUserInfo"))["error"] == "UserErrorNoError"
 
 
+def test_silence_is_borne_for_ten_seconds() -> None:
+    """By default a new connection may stay silent for ten seconds."""
+    assert Limits().handshake_time == 10
+
+
+async def shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, halfway: Callable[[], Any]) -> None:
+    """TLS's handshake, the first message of it byte by byte for about three seconds, and something before its end."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = unverified().wrap_bio(received, sent, server_hostname="localhost")
+    slow = True
+    while True:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            data = sent.read()
+            if slow:
+                for number in range(30):
+                    writer.write(data[number : number + 1])
+                    await asyncio.sleep(0.1)  # that is how slow it is
+                await halfway()
+                data, slow = data[30:], False
+            writer.write(data)
+            received.write(await reader.read(MB))
+        else:
+            writer.write(sent.read())
+            return
+
+
+@pytest.mark.parametrize("scheme", ["nymeas", "wss"])
+async def test_a_slow_handshake_gains_no_time(spawn_server: SpawnServer, scheme: str) -> None:
+    """Whose TLS handshake took long is cut before those that came while it lasted, all silent since."""
+    process = await spawn_server(
+        *("--log-level", "error", "--listen", f"{scheme}://127.0.0.1:0", "--listen", "nymea://127.0.0.1:0"),
+        environ={"NYMEAD_USERS_LIMITS__HANDSHAKE_TIME": "6"},
+    )
+    slow, plain = Endpoint.parse(process.url(scheme)), Endpoint.parse(process.url())
+    streams = [await asyncio.open_connection(slow.host, slow.port)]
+
+    async def another() -> None:
+        streams.append(await asyncio.open_connection(plain.host, plain.port))
+
+    async with asyncio.timeout(PATIENCE):
+        await shake_hands(*streams[0], another)
+        reading = [asyncio.ensure_future(ended(reader)) for reader, _ in streams]
+        first, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        assert first == {reading[0]}
+        await reading[1]
+    for _, writer in streams:
+        writer.close()
+
+
 #: Runs the server with other seconds: for the keep-alive of TCP, and for WebSocket's pings.
 _HURRIED = """
 import sys
@@ -176,11 +233,9 @@ async def test_keep_alive_is_on(spawn_server: SpawnServer) -> None:
     process = await spawn_server(
         *(word for scheme in ("nymea", "nymeas", "ws", "wss") for word in ("--listen", f"{scheme}://127.0.0.1:0"))
     )
-    unverified = ssl.create_default_context()
-    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     for url in process.urls:
         endpoint = Endpoint.parse(url)
-        tls = unverified if endpoint.tls else None
+        tls = unverified() if endpoint.tls else None
         _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls)
         connection = writer.get_extra_info("socket")
 
