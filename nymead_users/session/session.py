@@ -19,6 +19,7 @@ from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.channel import Channel
 from nymead_users.session.directory import Directory
 from nymead_users.session.outbox import Outbox
+from nymead_users.storage.errors import StoreError
 from nymead_users.wire.dialect import Dialect
 from nymead_users.wire.framing import BrokenText, Framing, JsonValue, parse
 from nymead_users.wire.jsonrpc2 import JsonRpc2Dialect
@@ -223,6 +224,18 @@ class Session:
             # Counted from when the reply has gone out, however long it took.
             self.outbox.flush()
             asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
+
+    async def introduce(self, token: str) -> bool:
+        """Bind a token that came before the first message; whether the store could be asked about it."""
+        logs.subject.set(self)
+        try:
+            await self.bind(token)
+        except StoreError as failure:
+            reason = str(failure)
+        else:
+            return True
+        log.error("the database failed", extra={"reason": reason})
+        return False
 
     def flush(self) -> None:
         """Hand what is to be sent to the channel now rather than in the next turn of the event loop."""

@@ -256,8 +256,9 @@ async def _converse(connection: ServerConnection, channel: _WebSocketChannel, se
     """Hand message after message to the session until either end closes."""
     request = connection.request
     scheme, _, credentials = (request.headers.get("Authorization", "") if request else "").partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        await session.bind(credentials.strip())
+    if scheme.lower() == "bearer" and credentials and not await session.introduce(credentials.strip()):
+        await connection.close(1011, "internal error")
+        return
     try:
         async for message in connection:
             if isinstance(message, bytes):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from conftest import PASSWORD, PATIENCE, Process
@@ -29,6 +30,9 @@ PROGRAM = (sys.executable, "-m", "nymead_users")
 OK = {"error": "UserErrorNoError"}
 BACKEND_ERROR = {"error": "UserErrorBackendError"}
 BUSY = "Server busy. Try again later."
+#: As many things as make a user of 390 KB.
+THINGS = [str(UUID(int=number)) for number in range(10_000)]
+
 HELLO = b'{"id":0,"method":"JSONRPC.Hello"}\n'
 
 

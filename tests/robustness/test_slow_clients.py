@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from conftest import PASSWORD, PATIENCE, Process, SpawnServer
@@ -21,6 +20,7 @@ from outside import (
     HERE,
     MB,
     OK,
+    THINGS,
     Memory,
     connect_within,
     cut,
@@ -39,8 +39,7 @@ from nymead_users.client import Client
 from nymead_users.config import Limits
 from nymead_users.endpoint import Endpoint
 
-#: A user who may access so many things has a notification of 390 KB, 360 KB of them ids; in all it is 60 MB.
-THINGS = [str(UUID(int=number)) for number in range(10_000)]
+#: With THINGS each notification has 390 KB, 360 KB of them ids; in all it is 60 MB.
 CHANGES = 160
 
 
