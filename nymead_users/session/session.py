@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 #: still see the reply. nymead's clients know this delay.
 CLOSE_DELAY = 0.2
 
+#: Seconds from when the rest of a message is waited for to its end. The largest comes at 140 kbit/s in that time.
+MESSAGE_TIME = 60.0
+
 #: How what a browser sends by itself begins: requests with the simple methods of the Fetch standard, the question
 #: it asks before any other, and a TLS handshake. JSON begins with none of them.
 OTHER_PROTOCOLS = (b"GET ", b"HEAD ", b"POST ", b"OPTIONS ", b"\x16\x03")
@@ -111,8 +114,8 @@ class SessionFactory:
 class Session:
     """The state of one connection, and what methods see as their Caller.
 
-    Transports call ``feed`` or ``parse``, then ``receive`` with each message, one after the other, and
-    ``close`` at the end.
+    Transports call ``feed`` or ``parse``, then ``receive`` with each message, one after the other, ``wait`` when a
+    stream has no more, and ``close`` at the end.
     """
 
     __slots__ = (
@@ -125,6 +128,7 @@ class Session:
         "_framing",
         "_on_close",
         "_opening",
+        "_patience",
         "_token",
         "connection_id",
         "greeted",
@@ -151,6 +155,7 @@ class Session:
         self._framing: Framing | None = None
         #: The first bytes of a stream, until it is clear that they are not another protocol's.
         self._opening: bytes | None = b""
+        self._patience: asyncio.TimerHandle | None = None
         self._dialect: Dialect | None = None
         #: The bound token; None until something has bound one, "" for none.
         self._token: str | None = None
@@ -197,7 +202,15 @@ class Session:
                 return [BrokenText("this is HTTP or TLS, not JSON", jsonrpc=False, fatal=True)]
             if len(self._opening) >= _OPENING:
                 self._opening = None
-        return self._framing.feed(data)
+        found = self._framing.feed(data)
+        if found:
+            self._be_patient()
+        return found
+
+    def wait(self) -> None:
+        """Everything that came in the stream is answered: the client has MESSAGE_TIME to end what it has begun."""
+        if self._patience is None and self._framing is not None and self._framing.unfinished:
+            self._patience = asyncio.get_running_loop().call_later(MESSAGE_TIME, self._give_up)
 
     def parse(self, text: str | bytes) -> JsonValue | BrokenText:
         """The message in one frame."""
@@ -221,9 +234,7 @@ class Session:
         if reply is not None:
             self.outbox.put(reply)
         if self._closing is not None:
-            # Counted from when the reply has gone out, however long it took.
-            self.outbox.flush()
-            asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
+            self._leave()
 
     async def introduce(self, token: str) -> bool:
         """Bind a token that came before the first message; whether the store could be asked about it."""
@@ -244,6 +255,7 @@ class Session:
     def close(self) -> None:
         """The connection has ended. Calling it again does nothing."""
         self._in_time()
+        self._be_patient()
         if self not in self._factory.directory.sessions:
             return
         self.outbox.close()
@@ -398,6 +410,25 @@ class Session:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _be_patient(self) -> None:
+        """No message has begun that need come to an end."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        """The client has begun a message, and does not end it."""
+        self._patience = None
+        logs.subject.set(self)
+        if self._framing is not None:
+            self.outbox.put(self._refuse(self._framing.give_up(f"not complete after {MESSAGE_TIME:.0f} s")))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close, CLOSE_DELAY after the last reply has gone out, however long it took."""
+        self.outbox.flush()
+        asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
 
     def _expired(self) -> None:
         self._deadline = None

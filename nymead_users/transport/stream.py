@@ -165,6 +165,7 @@ class StreamConnection(asyncio.Protocol):
                 if not self._reading:
                     self._reading = True
                     self._transport.resume_reading()
+                session.wait()
                 self._arrival = asyncio.get_running_loop().create_future()
                 await self._arrival
                 self._arrival = None

@@ -12,12 +12,13 @@ from typing import Any, Protocol, cast
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import DATA_OPCODES, Frame
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Event, State
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
-from nymead_users.session.session import Session, SessionFactory
+from nymead_users.session.session import MESSAGE_TIME, Session, SessionFactory
 from nymead_users.transport.door import Refusals, TlsDoors
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
 from nymead_users.transport.site import ALLOWED_METHODS, UNKNOWN_HOST, KnownHosts, Site, method_not_allowed, refusal
@@ -199,6 +200,8 @@ class CountedConnection(ServerConnection):
     since: float | None = None
     _counted = False
     _deadline: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _closing: asyncio.Task[None] | None = None
 
     def accepted(self, transport: asyncio.Transport) -> None:
         """Count it in; if there is no room, it is told so when its request is there."""
@@ -245,11 +248,33 @@ class CountedConnection(ServerConnection):
         else:
             super().data_received(data)
 
+    def process_event(self, event: Event) -> None:
+        """A message in several frames has its time. One frame has the ping's: no pong comes in the middle of it."""
+        super().process_event(event)
+        if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
+            if event.fin:
+                self._be_patient()
+            elif self._patience is None:
+                self._patience = self.loop.call_later(MESSAGE_TIME, self._give_up)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         super().connection_lost(exc)
+        self._be_patient()
         self.shaken_hands()
         self.left()
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        if self.transport.is_reading():
+            log.info("message not complete in time", extra={"address": self.admitted and self.admitted.address})
+            self._closing = self.loop.create_task(self.close(1008, f"not complete after {MESSAGE_TIME:.0f} s"))
+        else:  # what comes is not read at the moment, since what came before is not answered yet
+            self._patience = self.loop.call_later(MESSAGE_TIME, self._give_up)
 
 
 async def _converse(connection: ServerConnection, channel: _WebSocketChannel, session: Session) -> None:

@@ -30,6 +30,12 @@ PROGRAM = (sys.executable, "-m", "nymead_users")
 OK = {"error": "UserErrorNoError"}
 BACKEND_ERROR = {"error": "UserErrorBackendError"}
 BUSY = "Server busy. Try again later."
+#: The beginning of a WebSocket, as a client's bytes.
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
 #: As many things as make a user of 390 KB.
 THINGS = [str(UUID(int=number)) for number in range(10_000)]
 

@@ -8,7 +8,8 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from outside import (
     MB,
     OK,
     THINGS,
+    UPGRADE,
     Memory,
     connect_within,
     cut,
@@ -34,10 +36,13 @@ from outside import (
     unverified,
 )
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from nymead_users.client import Client
 from nymead_users.config import Limits
 from nymead_users.endpoint import Endpoint
+from nymead_users.session.session import MESSAGE_TIME
+from nymead_users.transport.websocket import PING_INTERVAL, PING_TIMEOUT
 
 #: With THINGS each notification has 390 KB, 360 KB of them ids; in all it is 60 MB.
 CHANGES = 160
@@ -161,6 +166,118 @@ async def test_a_slow_handshake_gains_no_time(spawn_server: SpawnServer, scheme:
         assert first == {reading[0]}
         await reading[1]
     for _, writer in streams:
+        writer.close()
+
+
+#: Runs the server with less patience with a message that was begun.
+_IMPATIENT = """
+import sys
+from nymead_users.session import session
+session.MESSAGE_TIME = 4.0
+from nymead_users.transport import websocket
+websocket.PING_INTERVAL, websocket.PING_TIMEOUT = 1.0, 4.0
+from nymead_users.cli import main
+sys.argv[0] = "nymead-users"
+main()
+"""
+
+
+def test_a_message_may_take_a_minute() -> None:
+    """The time for a message is a minute, and a WebSocket frame that keeps the pong away has no longer."""
+    assert MESSAGE_TIME == 60
+    assert PING_INTERVAL + PING_TIMEOUT <= 60
+
+
+async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, byte: bytes = b"x") -> bytes:
+    """Send byte after byte until the server closes the connection; what it says before."""
+    told = bytearray()
+
+    async def read() -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(MB):
+                told.extend(data)
+
+    reading = asyncio.ensure_future(read())
+    async with asyncio.timeout(PATIENCE):
+        while not reading.done():
+            writer.write(byte)
+            await asyncio.wait({reading}, timeout=0.05)
+    return bytes(told)
+
+
+@pytest.mark.parametrize("scheme", ["nymea", "nymeas"])
+async def test_a_message_that_never_ends_is_not_waited_for(spawn_server: SpawnServer, scheme: str) -> None:
+    """Who has spoken and then sends a message byte by byte is told that it took too long, and let go; others stay."""
+    process = await spawn_server(
+        *("--log-level", "error", "--listen", f"{scheme}://127.0.0.1:0"), program=(sys.executable, "-c", _IMPATIENT)
+    )
+    endpoint = Endpoint.parse(process.url(scheme))
+    tls = unverified() if endpoint.tls else None
+    streams = [await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls) for _ in range(3)]
+    for reader, writer in streams:
+        writer.write(HELLO)
+        assert b"success" in await reader.readline()
+    (slow, idle, steady) = streams
+    # Messages that each take a while, one after the other, are answered; who is silent has begun none.
+    answering = asyncio.create_task(answers(*steady))
+    slow[1].write(b'{"id": 7, "method": "')
+    told = await drips(*slow)
+    assert json.loads(told)["status"] == "error"
+    assert "not complete after 4 s" in json.loads(told)["error"]
+    await answering
+    idle[1].write(HELLO)
+    assert b"success" in await idle[0].readline()
+    for _, writer in streams:
+        writer.close()
+
+
+async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send messages for longer than one may take, the end of each together with the beginning of the next."""
+    begin = time.monotonic()
+    async with asyncio.timeout(PATIENCE):
+        writer.write(HELLO[:10])
+        while time.monotonic() < begin + 5:
+            await asyncio.sleep(0.1)  # that is how slow it is
+            writer.write(HELLO[10:] + HELLO[:10])
+            assert b"success" in await reader.readline()
+        writer.write(HELLO[10:])
+        assert b"success" in await reader.readline()
+
+
+async def test_a_websocket_message_that_never_ends_is_not_waited_for(spawn_server: SpawnServer) -> None:
+    """Who sends frame after frame of one message, or one frame byte by byte, is let go; others are served."""
+    process = await spawn_server("--log-level", "error", program=(sys.executable, "-c", _IMPATIENT))
+    endpoint = Endpoint.parse(process.url("ws"))
+
+    async def fragments() -> AsyncIterator[str]:
+        yield '{"id": 1, "method": "'
+        while True:
+            await asyncio.sleep(0.05)  # that is how slow it is
+            yield "x"
+
+    async with (
+        await Client.connect(process.url("ws")) as bystander,
+        connect(process.url("ws"), proxy=None) as in_frames,
+        connect(process.url("ws"), proxy=None) as idle,
+    ):
+        await bystander.hello()
+        for client in (in_frames, idle):
+            await client.send(HELLO.decode())
+            assert json.loads(await client.recv())["status"] == "success"
+        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        # A handshake, Hello in a frame, and the beginning of a frame of 60,000 bytes; a mask of zeros changes nothing.
+        hello = b"\x81" + bytes([0x80 | len(HELLO)]) + bytes(4) + HELLO
+        writer.write(UPGRADE + hello + b"\x81\xfe\xea\x60" + bytes(4))
+        dripping = asyncio.create_task(drips(reader, writer))
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ConnectionClosed):
+                await in_frames.send(fragments())
+        assert in_frames.close_code == 1008
+        assert in_frames.close_reason == "not complete after 4 s"
+        assert b"success" in await dripping
+        await idle.send(HELLO.decode())
+        assert json.loads(await idle.recv())["status"] == "success"
+        await bystander.hello()
         writer.close()
 
 

@@ -148,14 +148,20 @@ async def test_thousands_of_connections_leave_nothing_behind(spawn_server: Spawn
 
 @pytest.mark.parametrize(
     ("scheme", "beginning"),
-    [("tcp", b'{"id": 1, "method": "JSONRPC.Hello", "params": {"locale": "'), ("ws", b"GET / HTTP/1.1\r\nX-Slow: ")],
+    [
+        ("nymea", b'{"id": 1, "method": "JSONRPC.Hello", "params": {"locale": "'),
+        ("ws", b"GET / HTTP/1.1\r\nX-Slow: "),
+        ("ws", UPGRADE + b"\x81\xfe\xea\x60" + bytes(4)),  # the first frame, of 60,000 bytes
+        ("nymeas", b"\x16\x03\x01\x02\x00\x01"),  # a ClientHello begins so
+        ("wss", b"\x16\x03\x01\x02\x00\x01"),
+    ],
+    ids=["message", "header", "frame", "tls", "tls before websocket"],
 )
-async def test_who_sends_byte_by_byte_gains_no_time(
-    start_server: StartServer, scheme: Transport, beginning: bytes
-) -> None:
-    """A first message or a header that keeps coming, slowly, is cut off like silence; others are served meanwhile."""
-    server = await start_server(limits={"handshake_time": 1})
-    endpoint = Endpoint.parse(server.url(scheme))
+async def test_who_sends_byte_by_byte_gains_no_time(start_server: StartServer, scheme: str, beginning: bytes) -> None:
+    """Whatever a connection begins with and keeps sending, slowly, it is cut off like silence; others are served."""
+    listeners = list(dict.fromkeys(["nymea://127.0.0.1:0", "ws://127.0.0.1:0", f"{scheme}://127.0.0.1:0"]))
+    server = await start_server(listeners=listeners, limits={"handshake_time": 1})
+    endpoint = next(endpoint for endpoint in map(Endpoint.parse, server.urls) if endpoint.scheme == scheme)
     served = await greeted(server)
     drips = [await asyncio.open_connection(endpoint.host, endpoint.port) for _ in range(50)]
     for _, writer in drips:
