@@ -59,7 +59,7 @@ async def login(url: str, *, dialect: Any = "nymea") -> Client:
 
 async def until(happened: Callable[[], bool]) -> None:
     """Wait for something that shows only if it is looked at."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(3 * PATIENCE):
         while not happened():  # noqa: ASYNC110 - there is nothing to wait for in another process
             await asyncio.sleep(0.01)
 

@@ -333,6 +333,26 @@ async def test_clients_that_vanished_are_found(spawn_server: SpawnServer) -> Non
     assert messages.count("disconnected") == 3 + 1
 
 
+async def test_a_client_that_takes_nothing_is_found(spawn_server: SpawnServer) -> None:
+    """A client on TCP that is there and for as long takes nothing of what is sent to it counts as vanished, too."""
+    process = await spawn_server("--log-level", "error", program=(sys.executable, "-c", _HURRIED))
+    await set_up(process)
+    async with await login(f"unix://{process.data_dir}/control.sock") as operator:
+        before = open_files(process)
+        reader, writer = await asyncio.open_connection(sock=small_socket(process.url()), limit=1024)
+        credentials = {"username": "admin", "password": PASSWORD, "deviceName": "deaf"}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.Authenticate", "params": credentials}
+        writer.write(json.dumps(call).encode())
+        assert b"result" in await reader.readline()
+        for _ in range(20):
+            call = {"jsonrpc": "2.0", "id": 2, "method": "JSONRPC.KeepAlive", "params": ["x" * 900_000]}
+            writer.write(json.dumps(call).encode())
+        assert open_files(process) == before + 1
+        await until(lambda: open_files(process) <= before)
+        assert (await operator.call("Users.GetUsers"))["users"]
+        writer.transport.abort()
+
+
 def keepalive_timer(process: Process, client: socket.socket) -> float | None:
     """Seconds to the kernel's next keep-alive on a server's side of a connection; None without (proc(5), net/tcp)."""
     ports = [f"{name[1]:04X}" for name in (client.getpeername(), client.getsockname())]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import string
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -97,10 +99,14 @@ def memory(process: Process) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def come_and_go(url: str, data: bytes, *, rudely: bool) -> None:
-    """Connect, send something, perhaps read a little, and hang up or reset."""
+def come_and_go(url: str, data: bytes, *, rudely: bool, tls: ssl.SSLContext | None = None) -> None:
+    """Connect, shake hands if there is TLS, send something, perhaps read a little, and hang up or reset."""
     endpoint = Endpoint.parse(url)
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=PATIENCE) as connection:
+    with ExitStack() as stack:
+        connection = socket.create_connection((endpoint.host, endpoint.port), timeout=PATIENCE)
+        if tls is not None:
+            connection = tls.wrap_socket(connection)
+        stack.enter_context(connection)
         connection.sendall(data)
         if rudely:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -115,18 +121,28 @@ UPGRADE = (
 VISITS = (b"", b'{"id":1,"method":"JSONRPC.Hello"}\n', b'{"id":1,"method":"JSO', b"\x16\x03\x01", UPGRADE, UPGRADE[:40])
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "tls"])
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts what Linux shows under /proc")
-async def test_thousands_of_connections_leave_nothing_behind(spawn_server: SpawnServer) -> None:
+async def test_thousands_of_connections_leave_nothing_behind(spawn_server: SpawnServer, plain: bool) -> None:
     """After thousands of connections that ended in all ways, file descriptors and memory are what they were."""
-    server = await spawn_server("--log-level", "error")
+    listeners = ("nymea", "ws") if plain else ("nymeas", "wss")
+    server = await spawn_server(
+        *(word for scheme in listeners for word in ("--listen", f"{scheme}://127.0.0.1:0")), "--log-level", "error"
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
 
     def churn(rounds: int) -> None:
         for _ in range(rounds):
             for data in VISITS:
-                for scheme in ("nymea", "ws"):
-                    if scheme == "nymea" or not data.startswith(b"{"):  # a WebSocket port would wait for more
-                        come_and_go(server.url(scheme), data, rudely=False)
-                    come_and_go(server.url(scheme), data, rudely=True)
+                for scheme in listeners:
+                    if scheme.startswith("nymea") or not data.startswith(b"{"):  # a WebSocket port would wait for more
+                        come_and_go(server.url(scheme), data, rudely=False, tls=None if plain else tls)
+                    come_and_go(server.url(scheme), data, rudely=True, tls=None if plain else tls)
+                    if not plain:  # what is no handshake, or breaks off in it
+                        come_and_go(server.url(scheme), data[:40], rudely=True)
+                        come_and_go(server.url(scheme), b"\x16\x03\x01\x02\x00\x01", rudely=False)
 
     async def settled(most: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -134,10 +150,10 @@ async def test_thousands_of_connections_leave_nothing_behind(spawn_server: Spawn
                 await asyncio.sleep(0.05)
 
     fewest = descriptors(server)
-    await asyncio.to_thread(churn, 20)
+    await asyncio.to_thread(churn, 20 if plain else 10)
     await settled(fewest)
     before = memory(server)
-    await asyncio.to_thread(churn, 100)
+    await asyncio.to_thread(churn, 100 if plain else 40)  # a handshake takes its time
     await settled(fewest)
     # A session alone takes kilobytes; what the allocator keeps varies by less than this.
     assert memory(server) < before + 3_000_000
