@@ -8,13 +8,17 @@ import socket
 import ssl
 import string
 import struct
-from contextlib import ExitStack
+from collections import Counter
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from conftest import PASSWORD, PATIENCE, Dialect, Process, Server, SpawnServer, StartServer, Transport
-from house import a_home, greeted, request, tally
+from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Process, Server, SpawnServer, StartServer, Transport
+from house import NO_ERROR, a_home, greeted, request, tally
 
+from nymead_users.client import Client, TooManyAttempts
+from nymead_users.client.transport import StreamTransport
 from nymead_users.endpoint import Endpoint
 
 WRONG = "Wr0ngwrong"
@@ -39,6 +43,50 @@ async def test_many_machines_and_many_names_multiply_no_guesses(tmp_path: Path) 
         assert len(house.passwords.work) <= LOOKED_AT * len(names)
         for name in names[:10]:
             await house.login(name)
+
+
+@pytest.mark.alone
+async def test_a_server_under_many_attackers_looks_at_few_guesses(spawn_server: SpawnServer) -> None:
+    """Of forty addresses' guesses at twenty names a process looks at a few for each; every owner logs in as ever."""
+    process = await spawn_server("--log-level", "error", environ={"NYMEAD_USERS_METRICS": "127.0.0.1:0"})
+    (metrics,) = (line.removeprefix("Metrics on ") for line in process.output if line.startswith("Metrics on "))
+    endpoint = Endpoint.parse(process.url())
+
+    async def connection(address: str) -> Client:
+        streams = await asyncio.open_connection(endpoint.host, endpoint.port, local_addr=(address, 0))
+        client = Client(StreamTransport(*streams), "nymea", token=None, timeout=3 * PATIENCE)
+        stack.push_async_callback(client.close)
+        await client.hello()
+        return client
+
+    async def guess(machine: Client, name: str) -> str:
+        try:
+            return "success" if await machine.authenticate(name, WRONG, "guess") else "failed"
+        except TooManyAttempts:
+            return "throttled"
+
+    names = [f"user{number}" for number in range(10)] + [f"nobody{number}" for number in range(10)]
+    async with AsyncExitStack() as stack:
+        operator = await Client.connect(f"unix://{process.data_dir}/control.sock")
+        stack.push_async_callback(operator.close)
+        await operator.hello()
+        owners = {}
+        for number, name in enumerate(names[:10], 1):
+            assert await operator.call("Users.CreateUser", {"username": name, "password": PASSWORD}) == NO_ERROR
+            owners[name] = await connection(f"127.66.1.{number}")
+            assert await owners[name].authenticate(name, PASSWORD, "phone") is not None
+        machines = [await connection(f"127.66.0.{number}") for number in range(1, 41)]
+        told: Counter[str] = Counter()
+        for name in names:
+            told.update(await asyncio.gather(*(guess(machine, name) for machine in machines)))
+        # Those that are computed when the last of the free ones is found wrong come on top.
+        assert told["failed"] <= (LOOKED_AT + CHEAP_ARGON2["workers"]) * len(names)
+        assert told["failed"] + told["throttled"] == len(machines) * len(names)
+        page = (await asyncio.to_thread(urlopen, metrics, timeout=PATIENCE)).read().decode()
+        for outcome in ("failed", "throttled"):
+            assert f'nymead_users_logins_total{{outcome="{outcome}"}} {float(told[outcome])}\n' in page
+        for name, owner in owners.items():
+            assert await owner.authenticate(name, PASSWORD, "phone") is not None
 
 
 async def test_machines_that_guess_at_the_same_moment_gain_little(tmp_path: Path) -> None:
