@@ -377,8 +377,9 @@ class Street:
             pass
         finally:
             if self._chance.random() < 0.5:
-                # A reset rather than a proper end.
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # A reset rather than a proper end, unless the server was first.
+                if (connection := writer.get_extra_info("socket")) is not None:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
             writer.close()
             await asyncio.wait([asyncio.ensure_future(_closed(writer))])
