@@ -11,6 +11,7 @@ from websockets.http11 import Request, Response
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
+from nymead_users.transport.door import Refusals
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind
 from nymead_users.transport.site import KnownHosts, Resource, Site, refusal
 from nymead_users.transport.websocket import CountedConnection
@@ -50,6 +51,9 @@ class MetricsListener:
 
         class Connection(CountedConnection):
             sessions = _Room()
+            live = set[CountedConnection]()
+            handshake_time = self._handshake_time
+            refusals = Refusals()
 
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
@@ -60,7 +64,7 @@ class MetricsListener:
                     sock=bound,
                     process_request=self._answer,
                     compression=None,
-                    open_timeout=self._handshake_time,
+                    open_timeout=None,
                     close_timeout=LINGER,
                     create_connection=Connection,
                     server_header=None,

@@ -247,9 +247,7 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
     card = visitor.card("Credentials")
     await expect(card).to_contain_text("With a PIN")
     for _ in range(10):
-        await doors.call(
-            "Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222"
-        )
+        await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
     await expect(card).to_contain_text("Locked out until")
     await card.get_by_role("button", name="New PIN").click()
     await visitor.dialog.get_by_label("New PIN").fill("3333")
