@@ -6,6 +6,7 @@ from typing import Any
 
 from browser import Visitor
 from conftest import Server
+from playwright.async_api import Locator, expect
 
 from nymead_users.client import Client
 
@@ -93,3 +94,65 @@ async def furnished(server: Server) -> dict[str, str]:
     await doors.call("Access.ReportAccess", personId=ann, lockId=front)
     await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": "999999"})
     return {"front": front, "back": back, "ann": ann, "group": group, "grant": grant}
+
+
+async def chooses(label: str, name: str, inside: Locator) -> None:
+    """Choose one of very many by its name."""
+    await inside.get_by_label(label, exact=True).fill(name)
+
+
+class DoorsTour:
+    """Every view of the doors, one after the other."""
+
+    def __init__(self, visitor: Visitor, things: dict[str, str]) -> None:
+        self.visitor = visitor
+        self.things = things
+
+    async def views(self) -> Any:
+        visitor, page, things = self.visitor, self.visitor.page, self.things
+        await visitor.sign_in()
+        await goes(visitor, "#/doors", "Locks")
+        await expect(page.locator(".people li")).to_have_count(2)
+        await expect(visitor.text("Could not take 5 changes")).to_be_visible()
+        yield "doors-locks"
+        await visitor.button("Add lock").click()
+        await visitor.button("Add lock", inside=visitor.dialog).click()
+        yield "doors-add-lock"
+        await page.keyboard.press("Escape")
+        await goes(visitor, f"#/doors/locks/{things['front']}", "Front door")
+        week = visitor.card("The coming week")
+        await week.get_by_text("As a table").click()
+        await expect(week.get_by_role("row")).not_to_have_count(0)
+        ask = visitor.card("Who may open it?")
+        await chooses("Person", "Ann Lee", ask)
+        await visitor.button("Ask", inside=ask).click()
+        await expect(ask.locator(".note")).to_be_visible()
+        yield "doors-lock"
+        await goes(visitor, "#/doors/persons", "Persons")
+        yield "doors-persons"
+        await goes(visitor, f"#/doors/persons/{things['ann']}", "Ann Lee")
+        await expect(visitor.card("Credentials").get_by_role("listitem")).to_have_count(2)
+        await expect(visitor.card("The coming week").locator(".week")).to_be_attached()
+        yield "doors-person"
+        await visitor.button("Add credential").click()
+        yield "doors-credential"
+        await page.keyboard.press("Escape")
+        await goes(visitor, "#/doors/grants", "Grants")
+        yield "doors-grants"
+        await goes(visitor, f"#/doors/grants/{things['grant']}", "Ann Lee \u2013 Office")
+        yield "doors-grant"
+        await visitor.button("Revoke grant").click()
+        yield "doors-revoke"
+        await page.keyboard.press("Escape")
+        await goes(visitor, "#/doors/grants", "Grants")
+        await visitor.button("New grant").click()
+        await visitor.dialog.get_by_label("Weekly hours").check()
+        yield "doors-new-grant"
+        await page.keyboard.press("Escape")
+        await visitor.button("Discard").click()
+        await goes(visitor, f"#/doors/groups/{things['group']}", "Office")
+        await expect(visitor.card("Locks").locator(".life")).to_have_count(2)
+        yield "doors-group"
+        await goes(visitor, "#/doors/log", "Log")
+        await expect(page.locator(".events > li").first).to_be_visible()
+        yield "doors-log"

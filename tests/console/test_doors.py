@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browser import Visit, Visitor
 from conftest import Server
-from doors import EVERY_DAY, Doors, furnished, goes
+from doors import EVERY_DAY, Doors, DoorsTour, chooses, furnished, goes
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 from test_look import MUTE, OVERFLOWING, Theme, axe
 
@@ -27,10 +27,6 @@ async def opened(visit: Visit, server: Server, address: str, heading: str, **opt
 
 def row(visitor: Visitor, key: str) -> Locator:
     return visitor.page.locator(f'.people li[data-key="{key}"]')
-
-
-async def chooses(visitor: Visitor, label: str, name: str, inside: Locator) -> None:
-    await inside.get_by_label(label, exact=True).fill(name)
 
 
 async def exported(visitor: Visitor) -> str:
@@ -247,9 +243,7 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
     card = visitor.card("Credentials")
     await expect(card).to_contain_text("With a PIN")
     for _ in range(10):
-        await doors.call(
-            "Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222"
-        )
+        await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
     await expect(card).to_contain_text("Locked out until")
     await card.get_by_role("button", name="New PIN").click()
     await visitor.dialog.get_by_label("New PIN").fill("3333")
@@ -266,8 +260,8 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
     dialog = visitor.dialog
     await visitor.button("Make grant", inside=dialog).click()
     await expect(dialog.get_by_label("Person", exact=True)).to_be_focused()
-    await chooses(visitor, "Person", "Ann Lee", dialog)
-    await chooses(visitor, "Lock", "Front door", dialog)
+    await chooses("Person", "Ann Lee", dialog)
+    await chooses("Lock", "Front door", dialog)
     await dialog.get_by_label("Weekly hours").check()
     for day in ("Saturday", "Sunday"):
         await dialog.get_by_label(day).check()
@@ -277,7 +271,7 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
     item = visitor.page.locator(".people li")
     await expect(item).to_contain_text("Ann Lee")
     await expect(item).to_contain_text("Pending")
-    await expect(item).to_contain_text("Every day 00:00–24:00")
+    await expect(item).to_contain_text("Every day 00:00\u201324:00")
     await doors.drain(front)
     await expect(item).to_contain_text("Active")
     assert (await visitor.sent("Access.AddGrant"))[0] == {
@@ -294,10 +288,10 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
     await expect(week.locator(".week .open")).to_have_count(7)
     await expect(week.locator(".week .now")).to_have_count(1)
     ask = visitor.card("Who may open it?")
-    await chooses(visitor, "Person", "Ann Lee", ask)
+    await chooses("Person", "Ann Lee", ask)
     await visitor.button("Ask", inside=ask).click()
     await expect(ask).to_contain_text("Allowed. Ann Lee may open Front door. A grant allows it.")
-    await expect(ask.get_by_role("link", name="Ann Lee – Front door")).to_be_visible()
+    await expect(ask.get_by_role("link", name="Ann Lee \u2013 Front door")).to_be_visible()
 
 
 async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: Visit) -> None:
@@ -308,8 +302,8 @@ async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: 
     visitor = await opened(visit, home, "#/doors/grants", "Grants")
     await visitor.button("New grant").click()
     dialog = visitor.dialog
-    await chooses(visitor, "Person", "Ann Lee", dialog)
-    await chooses(visitor, "Lock", "Front door", dialog)
+    await chooses("Person", "Ann Lee", dialog)
+    await chooses("Lock", "Front door", dialog)
     await dialog.get_by_label("By a calendar").check()
     await dialog.get_by_label("Calendar", exact=True).fill("BEGIN:VCALENDAR\nnonsense")
     await visitor.button("Make grant", inside=dialog).click()
@@ -322,7 +316,7 @@ async def test_a_grant_is_changed_and_revoked(home: Server, visit: Visit) -> Non
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     grant = await doors.grant(personId=ann, lockId=front)
     await doors.drain(front)
-    visitor = await opened(visit, home, f"#/doors/grants/{grant}", "Ann Lee – Front door")
+    visitor = await opened(visit, home, f"#/doors/grants/{grant}", "Ann Lee \u2013 Front door")
     details = visitor.card("Details")
     await details.get_by_label("Valid until").fill("2099-01-01T12:00")
     await details.get_by_label("From afar").uncheck()
@@ -369,7 +363,7 @@ async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
     visitor = await opened(visit, home, f"#/doors/groups/{group}", "Office")
     card = visitor.card("Locks")
     await visitor.button("Add a lock").click()
-    await chooses(visitor, "Lock", "Front door", visitor.dialog)
+    await chooses("Lock", "Front door", visitor.dialog)
     await visitor.button("Add to group", inside=visitor.dialog).click()
     steps = card.locator(".life li.done")
     await expect(card).to_contain_text("Joining")
@@ -380,7 +374,7 @@ async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
     await expect(row(visitor, group)).to_contain_text("1 joined")
     await card.get_by_role("button", name="Remove Front door from the group").click()
     await visitor.button("Remove from the group", inside=visitor.dialog).click()
-    await expect(card).to_contain_text("Leaving – a member until the lock has heard")
+    await expect(card).to_contain_text("Leaving \u2013 a member until the lock has heard")
     await expect(steps).to_have_count(3)
     await doors.drain(front)
     await expect(steps).to_have_count(4)
@@ -423,7 +417,7 @@ async def test_the_week_steps_from_change_to_change(home: Server, visit: Visit) 
     await week.get_by_text("As a table").click()
     spans = week.get_by_role("row").filter(has_text="Ann").get_by_role("listitem")
     await expect(spans).to_have_count(7)
-    await expect(spans.first).to_contain_text("08:00–17:00")
+    await expect(spans.first).to_contain_text("08:00\u201317:00")
     asked = [params for params in await visitor.sent("Access.GetWhoHasAccess") if "time" in params]
     assert len(asked) == 15
     await doors.grant(personId=bob, lockId=front)
@@ -477,7 +471,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
             await ask.get_by_label("PIN (optional)").fill("4321" if reason == "wrongPin" else "")
         else:
             await ask.get_by_label("A person").check()
-            await chooses(visitor, "Person", reason, ask)
+            await chooses("Person", reason, ask)
             await ask.get_by_label("From afar").set_checked(reason == "remoteNotAllowed")
         await visitor.button("Ask", inside=ask).click()
         await expect(ask.locator(".note")).to_contain_text(words)
@@ -545,7 +539,7 @@ async def test_few_things_few_doors(home: Server, visit: Visit) -> None:
     for missing in ("Details", "Remove"):
         await expect(visitor.card(missing)).to_have_count(0)
     ask = visitor.card("Who may open it?")
-    await chooses(visitor, "Person", "Ann", ask)
+    await chooses("Person", "Ann", ask)
     await visitor.button("Ask", inside=ask).click()
     await expect(ask).to_contain_text("Allowed.")
     await ask.get_by_label("Whoever has a credential").check()
@@ -586,68 +580,11 @@ async def test_doors_by_keyboard(home: Server, visit: Visit) -> None:
     await expect(page.locator(".detail h1")).to_be_focused()
 
 
-class Tour:
-    """Every view of the doors, one after the other."""
-
-    def __init__(self, visitor: Visitor, things: dict[str, str]) -> None:
-        self.visitor = visitor
-        self.things = things
-
-    async def views(self) -> Any:
-        visitor, page, things = self.visitor, self.visitor.page, self.things
-        await visitor.sign_in()
-        await goes(visitor, "#/doors", "Locks")
-        await expect(page.locator(".people li")).to_have_count(2)
-        await expect(visitor.text("Could not take 5 changes")).to_be_visible()
-        yield "doors-locks"
-        await visitor.button("Add lock").click()
-        await visitor.button("Add lock", inside=visitor.dialog).click()
-        yield "doors-add-lock"
-        await page.keyboard.press("Escape")
-        await goes(visitor, f"#/doors/locks/{things['front']}", "Front door")
-        week = visitor.card("The coming week")
-        await week.get_by_text("As a table").click()
-        await expect(week.get_by_role("row")).not_to_have_count(0)
-        ask = visitor.card("Who may open it?")
-        await chooses(visitor, "Person", "Ann Lee", ask)
-        await visitor.button("Ask", inside=ask).click()
-        await expect(ask.locator(".note")).to_be_visible()
-        yield "doors-lock"
-        await goes(visitor, "#/doors/persons", "Persons")
-        yield "doors-persons"
-        await goes(visitor, f"#/doors/persons/{things['ann']}", "Ann Lee")
-        await expect(visitor.card("Credentials").get_by_role("listitem")).to_have_count(2)
-        await expect(visitor.card("The coming week").locator(".week")).to_be_attached()
-        yield "doors-person"
-        await visitor.button("Add credential").click()
-        yield "doors-credential"
-        await page.keyboard.press("Escape")
-        await goes(visitor, "#/doors/grants", "Grants")
-        yield "doors-grants"
-        await goes(visitor, f"#/doors/grants/{things['grant']}", "Ann Lee – Office")
-        yield "doors-grant"
-        await visitor.button("Revoke grant").click()
-        yield "doors-revoke"
-        await page.keyboard.press("Escape")
-        await goes(visitor, "#/doors/grants", "Grants")
-        await visitor.button("New grant").click()
-        await visitor.dialog.get_by_label("Weekly hours").check()
-        yield "doors-new-grant"
-        await page.keyboard.press("Escape")
-        await visitor.button("Discard").click()
-        await goes(visitor, f"#/doors/groups/{things['group']}", "Office")
-        await expect(visitor.card("Locks").locator(".life")).to_have_count(2)
-        yield "doors-group"
-        await goes(visitor, "#/doors/log", "Log")
-        await expect(page.locator(".events > li").first).to_be_visible()
-        yield "doors-log"
-
-
 async def test_narrow_doors(home: Server, visit: Visit) -> None:
     """At 320 pixels no view of the doors is wider than the page, and every status has icon and word."""
     things = await furnished(home)
     visitor = await visit(home, width=320, height=640)
-    async for view in Tour(visitor, things).views():
+    async for view in DoorsTour(visitor, things).views():
         assert (view, await visitor.page.evaluate(OVERFLOWING)) == (view, [])
         assert (view, await visitor.page.evaluate(MUTE)) == (view, [])
 
@@ -657,5 +594,5 @@ async def test_axe_finds_nothing_at_the_doors(home: Server, visit: Visit, theme:
     """axe-core's rules find nothing in any view of the doors, in either theme, nor on a phone."""
     things = await furnished(home)
     visitor = await visit(home, width=width, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
-    async for view in Tour(visitor, things).views():
+    async for view in DoorsTour(visitor, things).views():
         assert (view, await axe(visitor.page)) == (view, [])
