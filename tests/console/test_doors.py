@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from browser import Visit, Visitor
+from browser import SOON, Visit, Visitor
+from caretaker import EVERY_DAY, Caretaker, DoorsTour, chooses, furnished, goes
 from conftest import Server
-from doors import EVERY_DAY, Doors, DoorsTour, chooses, furnished, goes
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 from test_look import MUTE, OVERFLOWING, Theme, axe
 
@@ -39,7 +39,7 @@ async def exported(visitor: Visitor) -> str:
 
 async def test_locks_are_live(home: Server, visit: Visit) -> None:
     """A lock that somebody else adds appears, and what it must hear of is told in words until it has."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     visitor = await opened(visit, home, "#/doors", "Locks")
     await expect(visitor.text("No lock yet.")).to_be_visible()
     front = await doors.lock("Front door", virtual=False)
@@ -54,7 +54,7 @@ async def test_locks_are_live(home: Server, visit: Visit) -> None:
     await expect(visitor.button("Synchronise")).to_be_hidden()
     await doors.drain(front)
     await expect(row(visitor, front)).to_contain_text("In step")
-    await doors.call("Access.RemoveLock", lockId=front)
+    await doors.done("Access.RemoveLock", lockId=front)
     await expect(visitor.text("Front door was removed by someone else.")).to_be_visible()
 
 
@@ -85,7 +85,7 @@ async def test_a_lock_is_added_changed_and_removed(home: Server, visit: Visit) -
 
 async def test_a_virtual_lock_is_synchronised(home: Server, visit: Visit) -> None:
     """Synchronise has a virtual lock hear of everything; until then it would not open, and that is said."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     await doors.grant(personId=ann, lockId=front)
     visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
@@ -99,12 +99,12 @@ async def test_a_virtual_lock_is_synchronised(home: Server, visit: Visit) -> Non
 
 async def test_an_edit_conflict_at_a_lock(home: Server, visit: Visit) -> None:
     """What others change meanwhile does not overwrite what is typed: one chooses."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
     visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
     details = visitor.card("Details")
     await details.get_by_label("Description").fill("Mine")
-    await doors.call("Access.UpdateLock", lockId=front, description="Theirs", systemId="North")
+    await doors.done("Access.UpdateLock", lockId=front, description="Theirs", systemId="North")
     await expect(details.get_by_label("System")).to_have_value("North")
     await expect(details.get_by_text("Changed to Theirs meanwhile.")).to_be_visible()
     await expect(details.get_by_label("Description")).to_have_value("Mine")
@@ -114,7 +114,7 @@ async def test_an_edit_conflict_at_a_lock(home: Server, visit: Visit) -> None:
 
 async def test_persons_are_live(home: Server, visit: Visit) -> None:
     """A person whom somebody else adds does not move the row under the pointer, and can be shown."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     zoe = await doors.person("Zoe")
     visitor = await opened(visit, home, "#/doors/persons", "Persons")
     await row(visitor, zoe).hover()
@@ -124,13 +124,13 @@ async def test_persons_are_live(home: Server, visit: Visit) -> None:
     assert await row(visitor, zoe).bounding_box() == before
     await visitor.button("Show").click()
     await expect(row(visitor, ann)).to_be_visible()
-    await doors.call("Access.UpdatePerson", personId=ann, enabled=False)
+    await doors.done("Access.UpdatePerson", personId=ann, enabled=False)
     await expect(row(visitor, ann)).to_contain_text("Disabled")
 
 
 async def test_removing_a_person_names_the_effect(home: Server, visit: Visit) -> None:
     """The question before a person is removed counts what goes along."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     code = await doors.credential(ann, type="code", value=CODE)
     await doors.grant(personId=ann, lockId=front)
@@ -184,7 +184,7 @@ async def test_searching_ten_thousand_persons(home: Server, visit: Visit) -> Non
 
 async def test_pins_and_codes_are_hidden(home: Server, visit: Visit) -> None:
     """A PIN is never shown, a code on demand; neither is in the log of messages, its export or the address."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     ann = await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, f"#/doors/persons/{ann}", "Ann Lee")
     card = visitor.card("Credentials")
@@ -235,7 +235,7 @@ async def test_masking_of_positional_and_broken_messages(home: Server, visit: Vi
 
 async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visit) -> None:
     """Wrong PINs lock a credential out, which shows at once; a new PIN ends it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     await doors.credential(ann, type="code", value=CODE, pin="1111")
     await doors.grant(personId=ann, lockId=front)
@@ -243,7 +243,7 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
     card = visitor.card("Credentials")
     await expect(card).to_contain_text("With a PIN")
     for _ in range(10):
-        await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
+        await doors.done("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
     await expect(card).to_contain_text("Locked out until")
     await card.get_by_role("button", name="New PIN").click()
     await visitor.dialog.get_by_label("New PIN").fill("3333")
@@ -253,7 +253,7 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
 
 async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit) -> None:
     """A grant made through the form is live in its list, in the form "Who may open it?" and in the week."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, "#/doors/grants", "Grants")
     await visitor.button("New grant").click()
@@ -296,7 +296,7 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
 
 async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: Visit) -> None:
     """What the server says of a calendar stands at the schedule, with its place."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     await doors.lock("Front door")
     await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, "#/doors/grants", "Grants")
@@ -312,7 +312,7 @@ async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: 
 
 async def test_a_grant_is_changed_and_revoked(home: Server, visit: Visit) -> None:
     """Only what was changed of a grant is sent; revoking asks first, and then says how far it is."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     grant = await doors.grant(personId=ann, lockId=front)
     await doors.drain(front)
@@ -336,7 +336,7 @@ async def test_a_grant_is_changed_and_revoked(home: Server, visit: Visit) -> Non
 
 async def test_grants_are_filtered(home: Server, visit: Visit) -> None:
     """Grants are filtered by state, by group, and by a lock, which a group's grants reach, too."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     back = await doors.lock("Back door")
     group = await doors.group("Office")
@@ -357,7 +357,7 @@ async def test_grants_are_filtered(home: Server, visit: Visit) -> None:
 
 async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
     """A lock's way into a group and out of it shows with its dates, as its bridge hears of it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door", virtual=False)
     group = await doors.group("Office")
     visitor = await opened(visit, home, f"#/doors/groups/{group}", "Office")
@@ -383,7 +383,7 @@ async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
 
 async def test_force_options_appear_when_they_are_needed(home: Server, visit: Visit) -> None:
     """Removing a group offers to revoke its grants, and to have its locks leave, once the server asks for it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     group = await doors.group("Office")
     await doors.join(group, front)
@@ -406,7 +406,7 @@ async def test_force_options_appear_when_they_are_needed(home: Server, visit: Vi
 
 async def test_the_week_steps_from_change_to_change(home: Server, visit: Visit) -> None:
     """The week asks once for each moment at which something changes, and follows what others change."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann, bob = await doors.lock("Front door"), await doors.person("Ann"), await doors.person("Bob")
     await doors.grant(
         personId=ann, lockId=front, schedule={"weekly": [{"weekdays": EVERY_DAY, "from": "08:00", "until": "17:00"}]}
@@ -422,6 +422,21 @@ async def test_the_week_steps_from_change_to_change(home: Server, visit: Visit) 
     assert len(asked) == 15
     await doors.grant(personId=bob, lockId=front)
     await expect(week.get_by_role("row").filter(has_text="Bob")).to_contain_text("the lock has not heard of it yet")
+
+
+async def test_a_week_with_too_many_changes_is_cut(home: Server, visit: Visit) -> None:
+    """A week in which very much changes is read up to a bound, and says where it ends."""
+    doors = await Caretaker.of(home)
+    front, ann = await doors.lock("Front door"), await doors.person("Ann")
+    windows = [
+        {"weekdays": EVERY_DAY, "from": f"{n // 2:02}:{n % 2 * 30:02}", "until": f"{n // 2:02}:{n % 2 * 30 + 10:02}"}
+        for n in range(32)
+    ]
+    await doors.grant(personId=ann, lockId=front, schedule={"weekly": windows})
+    visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
+    week = visitor.card("The coming week")
+    await expect(week.get_by_text("Cut: only until")).to_be_visible(timeout=3 * SOON)
+    assert len([params for params in await visitor.sent("Access.GetWhoHasAccess") if "time" in params]) == 400
 
 
 REASONS = [
@@ -440,7 +455,7 @@ REASONS = [
 
 async def test_denials_are_worded(home: Server, visit: Visit) -> None:
     """Whatever the reason for which somebody may not open a lock, it is a plain sentence."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     lock = await doors.lock("Front door", timeZone="UTC")
     soon = datetime.now().astimezone() + timedelta(days=2)
     grants: dict[str, dict[str, Any]] = {
@@ -457,7 +472,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
         person = await doors.person(reason)
         grant = await doors.grant(personId=person, lockId=lock, **params)
         if reason == "revoked":
-            await doors.call("Access.RevokeGrant", grantId=grant)
+            await doors.done("Access.RevokeGrant", grantId=grant)
     await doors.person("notAuthorized")
     keeper = await doors.person("Keeper")
     await doors.credential(keeper, type="code", value=CODE, pin="1234")
@@ -481,7 +496,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
 
 async def test_the_log_is_live(home: Server, visit: Visit) -> None:
     """What locks report appears on top, waits where somebody points at an entry, and can be filtered."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     eve = await doors.person("Eve")
     await doors.grant(personId=ann, lockId=front)
@@ -489,10 +504,10 @@ async def test_the_log_is_live(home: Server, visit: Visit) -> None:
     await visitor.page.mouse.move(0, 0)
     entries = visitor.page.locator(".events > li")
     await expect(entries.last).to_contain_text("Front door was added.")
-    await doors.call("Access.ReportAccess", personId=ann, lockId=front)
+    await doors.done("Access.ReportAccess", personId=ann, lockId=front)
     await expect(entries.first).to_contain_text("Ann Lee was let in at Front door.")
     await entries.first.hover()
-    await doors.call("Access.ReportAccess", personId=eve, lockId=front)
+    await doors.done("Access.ReportAccess", personId=eve, lockId=front)
     await expect(visitor.text("1 new")).to_be_visible()
     await expect(entries.first).to_contain_text("Granted")
     await visitor.button("Show").click()
@@ -509,7 +524,7 @@ async def test_the_log_is_live(home: Server, visit: Visit) -> None:
 
 async def test_older_entries(home: Server, visit: Visit) -> None:
     """Of a long log a page is shown, and more on demand."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     for number in range(60):
         await doors.person(f"Person {number}")
     visitor = await opened(visit, home, "#/doors/log", "Log")
@@ -523,7 +538,7 @@ async def test_older_entries(home: Server, visit: Visit) -> None:
 
 async def test_few_things_few_doors(home: Server, visit: Visit) -> None:
     """Who controls some things sees the locks among them, asks about them, and changes nothing."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, back = await doors.lock("Front door"), await doors.lock("Back door")
     ann, bob = await doors.person("Ann"), await doors.person("Bob")
     await doors.grant(personId=ann, lockId=front)
@@ -560,7 +575,7 @@ async def test_no_permission_no_doors(home: Server, visit: Visit) -> None:
 
 async def test_doors_by_keyboard(home: Server, visit: Visit) -> None:
     """Letters lead to the doors and into their search; Tab and Enter choose, and a dialog gives the focus back."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
     visitor = await visit(home)
     await visitor.sign_in()

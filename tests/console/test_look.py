@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pytest
 from browser import Visit, Visitor
+from caretaker import DoorsTour, furnished
 from conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
-from doors import DoorsTour, furnished
 from playwright.async_api import Page, expect
 
 Theme = Literal["light", "dark"]

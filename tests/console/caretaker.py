@@ -1,4 +1,4 @@
-"""What tests about doors share: another client, who makes locks, persons, groups and grants."""
+"""What the console's tests about doors share: somebody who makes locks, persons, groups and grants elsewhere."""
 
 from __future__ import annotations
 
@@ -6,65 +6,46 @@ from typing import Any
 
 from browser import Visitor
 from conftest import Server
+from doors import OFFICE_HOURS, WEEKDAYS, Desk
 from playwright.async_api import Locator, expect
-
-from nymead_users.client import Client
 
 #: A time of day for everybody, whatever zone the machine is in.
 ZONE = "Europe/Vienna"
 
-EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+EVERY_DAY = [*WEEKDAYS, "sat", "sun"]
 
 
-class Doors:
-    """Makes things of the doors by calls, and plays bridges."""
-
-    def __init__(self, client: Client, owner: str) -> None:
-        self.client = client
-        self.owner = owner
+class Caretaker(Desk):
+    """Another client, who makes things of the doors and plays bridges."""
 
     @classmethod
-    async def of(cls, server: Server) -> Doors:
-        client = await server.operator()
-        owners = (await client.call("Access.GetOwners"))["owners"]
-        return cls(client, owners[0]["id"])
-
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method that must succeed."""
-        reply = await self.client.call(method, params)
-        assert reply["error"].endswith("NoError"), reply
-        return reply
+    async def of(cls, server: Server) -> Caretaker:
+        return cls(await server.operator())
 
     async def lock(self, title: str, **params: Any) -> str:
-        reply = await self.call("Access.AddLock", **{"title": title, "timeZone": ZONE, **params})
-        return str(reply["lock"]["id"])
+        return await self.add("Access.AddLock", **{"title": title, "timeZone": ZONE, **params})
 
     async def person(self, first: str, last: str = "", **params: Any) -> str:
-        reply = await self.call("Access.AddPerson", firstName=first, lastName=last, **params)
-        return str(reply["person"]["id"])
+        return await self.add("Access.AddPerson", firstName=first, lastName=last, **params)
 
     async def credential(self, person: str, **params: Any) -> str:
-        reply = await self.call("Access.AddCredential", personId=person, **params)
-        return str(reply["credential"]["id"])
+        return await self.add("Access.AddCredential", personId=person, **params)
 
     async def grant(self, **params: Any) -> str:
-        return str((await self.call("Access.AddGrant", **params))["grant"]["id"])
+        return await self.add("Access.AddGrant", **params)
 
     async def group(self, title: str) -> str:
-        reply = await self.call("LockGroups.CreateLockGroup", ownerAccountId=self.owner, title=title)
-        return str(reply["lockGroup"]["id"])
+        return await self.add("LockGroups.CreateLockGroup", ownerAccountId=await self.owner(), title=title)
 
     async def join(self, group: str, lock: str) -> str:
-        reply = await self.call(
-            "LockGroups.AddMembership", ownerAccountId=self.owner, lockGroupId=group, boundLockId=lock
-        )
-        return str(reply["membership"]["id"])
+        owner = await self.owner()
+        return await self.add("LockGroups.AddMembership", ownerAccountId=owner, lockGroupId=group, boundLockId=lock)
 
     async def drain(self, lock: str, error: str | None = None) -> None:
         """A bridge hands on what its lock must hear of; with an error, the lock can take none of it."""
-        items = (await self.call("Access.GetPendingSync", lockId=lock))["items"]
+        items = await self.get("Access.GetPendingSync", lockId=lock)
         said = {} if error is None else {"error": error}
-        await self.call("Access.ConfirmSync", lockId=lock, items=[{"id": item["id"], **said} for item in items])
+        await self.done("Access.ConfirmSync", lockId=lock, items=[{"id": item["id"], **said} for item in items])
 
 
 async def goes(visitor: Visitor, address: str, heading: str) -> None:
@@ -75,24 +56,23 @@ async def goes(visitor: Visitor, address: str, heading: str) -> None:
 
 async def furnished(server: Server) -> dict[str, str]:
     """Doors with something in every state, some with more in their names than is good for a narrow page."""
-    doors = await Doors.of(server)
-    front = await doors.lock("Front door", description="Street side " * 8)
-    back = await doors.lock("Back door", virtual=False)
-    ann = await doors.person("Ann", "Lee", phone="+4781549300")
-    bob = await doors.person("Bob" * 20, email=f"{'b' * 60}@example.org", enabled=False)
-    group = await doors.group("Office")
+    caretaker = await Caretaker.of(server)
+    front = await caretaker.lock("Front door", description="Street side " * 8)
+    back = await caretaker.lock("Back door", virtual=False)
+    ann = await caretaker.person("Ann", "Lee", phone="+4781549300")
+    bob = await caretaker.person("Bob" * 20, email=f"{'b' * 60}@example.org", enabled=False)
+    group = await caretaker.group("Office")
     for lock in (front, back):
-        await doors.join(group, lock)
-    weekly = {"weekly": [{"weekdays": EVERY_DAY[:5], "from": "08:00", "until": "17:00"}]}
-    grant = await doors.grant(personId=ann, lockGroupId=group, schedule=weekly)
-    await doors.grant(personId=bob, lockId=front)
-    code = await doors.credential(ann, type="code", value="481516", pin="2342")
-    await doors.credential(ann, type="proximity", value="1234567890")
-    await doors.grant(credentialId=code, lockId=back)
-    await doors.call("Access.SyncLock", lockId=front)
-    await doors.drain(back, "memory full")
-    await doors.call("Access.ReportAccess", personId=ann, lockId=front)
-    await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": "999999"})
+        await caretaker.join(group, lock)
+    grant = await caretaker.grant(personId=ann, lockGroupId=group, schedule=OFFICE_HOURS)
+    await caretaker.grant(personId=bob, lockId=front)
+    code = await caretaker.credential(ann, type="code", value="481516", pin="2342")
+    await caretaker.credential(ann, type="proximity", value="1234567890")
+    await caretaker.grant(credentialId=code, lockId=back)
+    await caretaker.done("Access.SyncLock", lockId=front)
+    await caretaker.drain(back, "memory full")
+    await caretaker.done("Access.ReportAccess", personId=ann, lockId=front)
+    await caretaker.done("Access.ReportAccess", lockId=front, credential={"type": "code", "value": "999999"})
     return {"front": front, "back": back, "ann": ann, "group": group, "grant": grant}
 
 
