@@ -43,6 +43,7 @@ export class Doors extends EventTarget {
       });
     }
     const rereadLocks = soon(200, () => { if (this.locks.wanted) this.locks.load(); });
+    const askFailures = soon(200, () => { if (this.locks.loaded) this.#askFailures(); });
     const rereadGroups = soon(200, () => { if (this.groups.wanted) this.groups.load(); });
     this.locks.addEventListener("loaded", () => this.#askFailures());
     session.addEventListener("notification", (event) => {
@@ -50,6 +51,8 @@ export class Doors extends EventTarget {
       const [namespace, name] = method.split(".");
       if (namespace !== "Access" && namespace !== "LockGroups") return;
       this.#hear(name, params);
+      // A lock that could take nothing is no other than before: only its grants tell.
+      if (name === "GrantChanged" && params.grant.state === "failed") askFailures();
       // How many changes wait is not told with it.
       if (name === "SyncPending") rereadLocks();
       if (name.startsWith("Membership") || name === "LockGroupAdded") rereadGroups();

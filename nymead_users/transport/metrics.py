@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -51,7 +52,7 @@ class MetricsListener:
 
         class Connection(CountedConnection):
             sessions = _Room()
-            live = set[CountedConnection]()
+            live: ClassVar[set[CountedConnection]] = set()
             handshake_time = self._handshake_time
             refusals = Refusals()
 

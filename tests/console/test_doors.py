@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from browser import Visit, Visitor
+from browser import SOON, Visit, Visitor
+from caretaker import EVERY_DAY, Caretaker, DoorsTour, chooses, furnished, goes
 from conftest import Server
-from doors import EVERY_DAY, Doors, furnished, goes
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 from test_look import MUTE, OVERFLOWING, Theme, axe
 
@@ -29,10 +29,6 @@ def row(visitor: Visitor, key: str) -> Locator:
     return visitor.page.locator(f'.people li[data-key="{key}"]')
 
 
-async def chooses(visitor: Visitor, label: str, name: str, inside: Locator) -> None:
-    await inside.get_by_label(label, exact=True).fill(name)
-
-
 async def exported(visitor: Visitor) -> str:
     """What the log of the developer's view saves."""
     await visitor.opens("Developer")
@@ -43,7 +39,7 @@ async def exported(visitor: Visitor) -> str:
 
 async def test_locks_are_live(home: Server, visit: Visit) -> None:
     """A lock that somebody else adds appears, and what it must hear of is told in words until it has."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     visitor = await opened(visit, home, "#/doors", "Locks")
     await expect(visitor.text("No lock yet.")).to_be_visible()
     front = await doors.lock("Front door", virtual=False)
@@ -58,7 +54,7 @@ async def test_locks_are_live(home: Server, visit: Visit) -> None:
     await expect(visitor.button("Synchronise")).to_be_hidden()
     await doors.drain(front)
     await expect(row(visitor, front)).to_contain_text("In step")
-    await doors.call("Access.RemoveLock", lockId=front)
+    await doors.done("Access.RemoveLock", lockId=front)
     await expect(visitor.text("Front door was removed by someone else.")).to_be_visible()
 
 
@@ -89,7 +85,7 @@ async def test_a_lock_is_added_changed_and_removed(home: Server, visit: Visit) -
 
 async def test_a_virtual_lock_is_synchronised(home: Server, visit: Visit) -> None:
     """Synchronise has a virtual lock hear of everything; until then it would not open, and that is said."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     await doors.grant(personId=ann, lockId=front)
     visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
@@ -103,12 +99,12 @@ async def test_a_virtual_lock_is_synchronised(home: Server, visit: Visit) -> Non
 
 async def test_an_edit_conflict_at_a_lock(home: Server, visit: Visit) -> None:
     """What others change meanwhile does not overwrite what is typed: one chooses."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
     visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
     details = visitor.card("Details")
     await details.get_by_label("Description").fill("Mine")
-    await doors.call("Access.UpdateLock", lockId=front, description="Theirs", systemId="North")
+    await doors.done("Access.UpdateLock", lockId=front, description="Theirs", systemId="North")
     await expect(details.get_by_label("System")).to_have_value("North")
     await expect(details.get_by_text("Changed to Theirs meanwhile.")).to_be_visible()
     await expect(details.get_by_label("Description")).to_have_value("Mine")
@@ -118,7 +114,7 @@ async def test_an_edit_conflict_at_a_lock(home: Server, visit: Visit) -> None:
 
 async def test_persons_are_live(home: Server, visit: Visit) -> None:
     """A person whom somebody else adds does not move the row under the pointer, and can be shown."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     zoe = await doors.person("Zoe")
     visitor = await opened(visit, home, "#/doors/persons", "Persons")
     await row(visitor, zoe).hover()
@@ -128,13 +124,13 @@ async def test_persons_are_live(home: Server, visit: Visit) -> None:
     assert await row(visitor, zoe).bounding_box() == before
     await visitor.button("Show").click()
     await expect(row(visitor, ann)).to_be_visible()
-    await doors.call("Access.UpdatePerson", personId=ann, enabled=False)
+    await doors.done("Access.UpdatePerson", personId=ann, enabled=False)
     await expect(row(visitor, ann)).to_contain_text("Disabled")
 
 
 async def test_removing_a_person_names_the_effect(home: Server, visit: Visit) -> None:
     """The question before a person is removed counts what goes along."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     code = await doors.credential(ann, type="code", value=CODE)
     await doors.grant(personId=ann, lockId=front)
@@ -188,7 +184,7 @@ async def test_searching_ten_thousand_persons(home: Server, visit: Visit) -> Non
 
 async def test_pins_and_codes_are_hidden(home: Server, visit: Visit) -> None:
     """A PIN is never shown, a code on demand; neither is in the log of messages, its export or the address."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     ann = await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, f"#/doors/persons/{ann}", "Ann Lee")
     card = visitor.card("Credentials")
@@ -239,7 +235,7 @@ async def test_masking_of_positional_and_broken_messages(home: Server, visit: Vi
 
 async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visit) -> None:
     """Wrong PINs lock a credential out, which shows at once; a new PIN ends it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     await doors.credential(ann, type="code", value=CODE, pin="1111")
     await doors.grant(personId=ann, lockId=front)
@@ -247,7 +243,7 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
     card = visitor.card("Credentials")
     await expect(card).to_contain_text("With a PIN")
     for _ in range(10):
-        await doors.call("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
+        await doors.done("Access.ReportAccess", lockId=front, credential={"type": "code", "value": CODE}, pin="2222")
     await expect(card).to_contain_text("Locked out until")
     await card.get_by_role("button", name="New PIN").click()
     await visitor.dialog.get_by_label("New PIN").fill("3333")
@@ -257,15 +253,15 @@ async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visi
 
 async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit) -> None:
     """A grant made through the form is live in its list, in the form "Who may open it?" and in the week."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, "#/doors/grants", "Grants")
     await visitor.button("New grant").click()
     dialog = visitor.dialog
     await visitor.button("Make grant", inside=dialog).click()
     await expect(dialog.get_by_label("Person", exact=True)).to_be_focused()
-    await chooses(visitor, "Person", "Ann Lee", dialog)
-    await chooses(visitor, "Lock", "Front door", dialog)
+    await chooses("Person", "Ann Lee", dialog)
+    await chooses("Lock", "Front door", dialog)
     await dialog.get_by_label("Weekly hours").check()
     for day in ("Saturday", "Sunday"):
         await dialog.get_by_label(day).check()
@@ -275,7 +271,7 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
     item = visitor.page.locator(".people li")
     await expect(item).to_contain_text("Ann Lee")
     await expect(item).to_contain_text("Pending")
-    await expect(item).to_contain_text("Every day 00:00–24:00")
+    await expect(item).to_contain_text("Every day 00:00\u201324:00")
     await doors.drain(front)
     await expect(item).to_contain_text("Active")
     assert (await visitor.sent("Access.AddGrant"))[0] == {
@@ -292,22 +288,22 @@ async def test_a_grant_of_the_form_counts_everywhere(home: Server, visit: Visit)
     await expect(week.locator(".week .open")).to_have_count(7)
     await expect(week.locator(".week .now")).to_have_count(1)
     ask = visitor.card("Who may open it?")
-    await chooses(visitor, "Person", "Ann Lee", ask)
+    await chooses("Person", "Ann Lee", ask)
     await visitor.button("Ask", inside=ask).click()
     await expect(ask).to_contain_text("Allowed. Ann Lee may open Front door. A grant allows it.")
-    await expect(ask.get_by_role("link", name="Ann Lee – Front door")).to_be_visible()
+    await expect(ask.get_by_role("link", name="Ann Lee \u2013 Front door")).to_be_visible()
 
 
 async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: Visit) -> None:
     """What the server says of a calendar stands at the schedule, with its place."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     await doors.lock("Front door")
     await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, "#/doors/grants", "Grants")
     await visitor.button("New grant").click()
     dialog = visitor.dialog
-    await chooses(visitor, "Person", "Ann Lee", dialog)
-    await chooses(visitor, "Lock", "Front door", dialog)
+    await chooses("Person", "Ann Lee", dialog)
+    await chooses("Lock", "Front door", dialog)
     await dialog.get_by_label("By a calendar").check()
     await dialog.get_by_label("Calendar", exact=True).fill("BEGIN:VCALENDAR\nnonsense")
     await visitor.button("Make grant", inside=dialog).click()
@@ -316,11 +312,11 @@ async def test_a_bad_calendar_is_explained_at_the_schedule(home: Server, visit: 
 
 async def test_a_grant_is_changed_and_revoked(home: Server, visit: Visit) -> None:
     """Only what was changed of a grant is sent; revoking asks first, and then says how far it is."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     grant = await doors.grant(personId=ann, lockId=front)
     await doors.drain(front)
-    visitor = await opened(visit, home, f"#/doors/grants/{grant}", "Ann Lee – Front door")
+    visitor = await opened(visit, home, f"#/doors/grants/{grant}", "Ann Lee \u2013 Front door")
     details = visitor.card("Details")
     await details.get_by_label("Valid until").fill("2099-01-01T12:00")
     await details.get_by_label("From afar").uncheck()
@@ -340,7 +336,7 @@ async def test_a_grant_is_changed_and_revoked(home: Server, visit: Visit) -> Non
 
 async def test_grants_are_filtered(home: Server, visit: Visit) -> None:
     """Grants are filtered by state, by group, and by a lock, which a group's grants reach, too."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     back = await doors.lock("Back door")
     group = await doors.group("Office")
@@ -361,13 +357,13 @@ async def test_grants_are_filtered(home: Server, visit: Visit) -> None:
 
 async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
     """A lock's way into a group and out of it shows with its dates, as its bridge hears of it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door", virtual=False)
     group = await doors.group("Office")
     visitor = await opened(visit, home, f"#/doors/groups/{group}", "Office")
     card = visitor.card("Locks")
     await visitor.button("Add a lock").click()
-    await chooses(visitor, "Lock", "Front door", visitor.dialog)
+    await chooses("Lock", "Front door", visitor.dialog)
     await visitor.button("Add to group", inside=visitor.dialog).click()
     steps = card.locator(".life li.done")
     await expect(card).to_contain_text("Joining")
@@ -378,7 +374,7 @@ async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
     await expect(row(visitor, group)).to_contain_text("1 joined")
     await card.get_by_role("button", name="Remove Front door from the group").click()
     await visitor.button("Remove from the group", inside=visitor.dialog).click()
-    await expect(card).to_contain_text("Leaving – a member until the lock has heard")
+    await expect(card).to_contain_text("Leaving \u2013 a member until the lock has heard")
     await expect(steps).to_have_count(3)
     await doors.drain(front)
     await expect(steps).to_have_count(4)
@@ -387,7 +383,7 @@ async def test_a_groups_life_line(home: Server, visit: Visit) -> None:
 
 async def test_force_options_appear_when_they_are_needed(home: Server, visit: Visit) -> None:
     """Removing a group offers to revoke its grants, and to have its locks leave, once the server asks for it."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     group = await doors.group("Office")
     await doors.join(group, front)
@@ -410,7 +406,7 @@ async def test_force_options_appear_when_they_are_needed(home: Server, visit: Vi
 
 async def test_the_week_steps_from_change_to_change(home: Server, visit: Visit) -> None:
     """The week asks once for each moment at which something changes, and follows what others change."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann, bob = await doors.lock("Front door"), await doors.person("Ann"), await doors.person("Bob")
     await doors.grant(
         personId=ann, lockId=front, schedule={"weekly": [{"weekdays": EVERY_DAY, "from": "08:00", "until": "17:00"}]}
@@ -421,11 +417,26 @@ async def test_the_week_steps_from_change_to_change(home: Server, visit: Visit) 
     await week.get_by_text("As a table").click()
     spans = week.get_by_role("row").filter(has_text="Ann").get_by_role("listitem")
     await expect(spans).to_have_count(7)
-    await expect(spans.first).to_contain_text("08:00–17:00")
+    await expect(spans.first).to_contain_text("08:00\u201317:00")
     asked = [params for params in await visitor.sent("Access.GetWhoHasAccess") if "time" in params]
     assert len(asked) == 15
     await doors.grant(personId=bob, lockId=front)
     await expect(week.get_by_role("row").filter(has_text="Bob")).to_contain_text("the lock has not heard of it yet")
+
+
+async def test_a_week_with_too_many_changes_is_cut(home: Server, visit: Visit) -> None:
+    """A week in which very much changes is read up to a bound, and says where it ends."""
+    doors = await Caretaker.of(home)
+    front, ann = await doors.lock("Front door"), await doors.person("Ann")
+    windows = [
+        {"weekdays": EVERY_DAY, "from": f"{n // 2:02}:{n % 2 * 30:02}", "until": f"{n // 2:02}:{n % 2 * 30 + 10:02}"}
+        for n in range(32)
+    ]
+    await doors.grant(personId=ann, lockId=front, schedule={"weekly": windows})
+    visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
+    week = visitor.card("The coming week")
+    await expect(week.get_by_text("Cut: only until")).to_be_visible(timeout=3 * SOON)
+    assert len([params for params in await visitor.sent("Access.GetWhoHasAccess") if "time" in params]) == 400
 
 
 REASONS = [
@@ -444,7 +455,7 @@ REASONS = [
 
 async def test_denials_are_worded(home: Server, visit: Visit) -> None:
     """Whatever the reason for which somebody may not open a lock, it is a plain sentence."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     lock = await doors.lock("Front door", timeZone="UTC")
     soon = datetime.now().astimezone() + timedelta(days=2)
     grants: dict[str, dict[str, Any]] = {
@@ -461,7 +472,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
         person = await doors.person(reason)
         grant = await doors.grant(personId=person, lockId=lock, **params)
         if reason == "revoked":
-            await doors.call("Access.RevokeGrant", grantId=grant)
+            await doors.done("Access.RevokeGrant", grantId=grant)
     await doors.person("notAuthorized")
     keeper = await doors.person("Keeper")
     await doors.credential(keeper, type="code", value=CODE, pin="1234")
@@ -475,7 +486,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
             await ask.get_by_label("PIN (optional)").fill("4321" if reason == "wrongPin" else "")
         else:
             await ask.get_by_label("A person").check()
-            await chooses(visitor, "Person", reason, ask)
+            await chooses("Person", reason, ask)
             await ask.get_by_label("From afar").set_checked(reason == "remoteNotAllowed")
         await visitor.button("Ask", inside=ask).click()
         await expect(ask.locator(".note")).to_contain_text(words)
@@ -485,7 +496,7 @@ async def test_denials_are_worded(home: Server, visit: Visit) -> None:
 
 async def test_the_log_is_live(home: Server, visit: Visit) -> None:
     """What locks report appears on top, waits where somebody points at an entry, and can be filtered."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, ann = await doors.lock("Front door"), await doors.person("Ann", "Lee")
     eve = await doors.person("Eve")
     await doors.grant(personId=ann, lockId=front)
@@ -493,10 +504,10 @@ async def test_the_log_is_live(home: Server, visit: Visit) -> None:
     await visitor.page.mouse.move(0, 0)
     entries = visitor.page.locator(".events > li")
     await expect(entries.last).to_contain_text("Front door was added.")
-    await doors.call("Access.ReportAccess", personId=ann, lockId=front)
+    await doors.done("Access.ReportAccess", personId=ann, lockId=front)
     await expect(entries.first).to_contain_text("Ann Lee was let in at Front door.")
     await entries.first.hover()
-    await doors.call("Access.ReportAccess", personId=eve, lockId=front)
+    await doors.done("Access.ReportAccess", personId=eve, lockId=front)
     await expect(visitor.text("1 new")).to_be_visible()
     await expect(entries.first).to_contain_text("Granted")
     await visitor.button("Show").click()
@@ -513,7 +524,7 @@ async def test_the_log_is_live(home: Server, visit: Visit) -> None:
 
 async def test_older_entries(home: Server, visit: Visit) -> None:
     """Of a long log a page is shown, and more on demand."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     for number in range(60):
         await doors.person(f"Person {number}")
     visitor = await opened(visit, home, "#/doors/log", "Log")
@@ -527,7 +538,7 @@ async def test_older_entries(home: Server, visit: Visit) -> None:
 
 async def test_few_things_few_doors(home: Server, visit: Visit) -> None:
     """Who controls some things sees the locks among them, asks about them, and changes nothing."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front, back = await doors.lock("Front door"), await doors.lock("Back door")
     ann, bob = await doors.person("Ann"), await doors.person("Bob")
     await doors.grant(personId=ann, lockId=front)
@@ -543,7 +554,7 @@ async def test_few_things_few_doors(home: Server, visit: Visit) -> None:
     for missing in ("Details", "Remove"):
         await expect(visitor.card(missing)).to_have_count(0)
     ask = visitor.card("Who may open it?")
-    await chooses(visitor, "Person", "Ann", ask)
+    await chooses("Person", "Ann", ask)
     await visitor.button("Ask", inside=ask).click()
     await expect(ask).to_contain_text("Allowed.")
     await ask.get_by_label("Whoever has a credential").check()
@@ -564,7 +575,7 @@ async def test_no_permission_no_doors(home: Server, visit: Visit) -> None:
 
 async def test_doors_by_keyboard(home: Server, visit: Visit) -> None:
     """Letters lead to the doors and into their search; Tab and Enter choose, and a dialog gives the focus back."""
-    doors = await Doors.of(home)
+    doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
     visitor = await visit(home)
     await visitor.sign_in()
@@ -584,68 +595,11 @@ async def test_doors_by_keyboard(home: Server, visit: Visit) -> None:
     await expect(page.locator(".detail h1")).to_be_focused()
 
 
-class Tour:
-    """Every view of the doors, one after the other."""
-
-    def __init__(self, visitor: Visitor, things: dict[str, str]) -> None:
-        self.visitor = visitor
-        self.things = things
-
-    async def views(self) -> Any:
-        visitor, page, things = self.visitor, self.visitor.page, self.things
-        await visitor.sign_in()
-        await goes(visitor, "#/doors", "Locks")
-        await expect(page.locator(".people li")).to_have_count(2)
-        await expect(visitor.text("Could not take 5 changes")).to_be_visible()
-        yield "doors-locks"
-        await visitor.button("Add lock").click()
-        await visitor.button("Add lock", inside=visitor.dialog).click()
-        yield "doors-add-lock"
-        await page.keyboard.press("Escape")
-        await goes(visitor, f"#/doors/locks/{things['front']}", "Front door")
-        week = visitor.card("The coming week")
-        await week.get_by_text("As a table").click()
-        await expect(week.get_by_role("row")).not_to_have_count(0)
-        ask = visitor.card("Who may open it?")
-        await chooses(visitor, "Person", "Ann Lee", ask)
-        await visitor.button("Ask", inside=ask).click()
-        await expect(ask.locator(".note")).to_be_visible()
-        yield "doors-lock"
-        await goes(visitor, "#/doors/persons", "Persons")
-        yield "doors-persons"
-        await goes(visitor, f"#/doors/persons/{things['ann']}", "Ann Lee")
-        await expect(visitor.card("Credentials").get_by_role("listitem")).to_have_count(2)
-        await expect(visitor.card("The coming week").locator(".week")).to_be_attached()
-        yield "doors-person"
-        await visitor.button("Add credential").click()
-        yield "doors-credential"
-        await page.keyboard.press("Escape")
-        await goes(visitor, "#/doors/grants", "Grants")
-        yield "doors-grants"
-        await goes(visitor, f"#/doors/grants/{things['grant']}", "Ann Lee – Office")
-        yield "doors-grant"
-        await visitor.button("Revoke grant").click()
-        yield "doors-revoke"
-        await page.keyboard.press("Escape")
-        await goes(visitor, "#/doors/grants", "Grants")
-        await visitor.button("New grant").click()
-        await visitor.dialog.get_by_label("Weekly hours").check()
-        yield "doors-new-grant"
-        await page.keyboard.press("Escape")
-        await visitor.button("Discard").click()
-        await goes(visitor, f"#/doors/groups/{things['group']}", "Office")
-        await expect(visitor.card("Locks").locator(".life")).to_have_count(2)
-        yield "doors-group"
-        await goes(visitor, "#/doors/log", "Log")
-        await expect(page.locator(".events > li").first).to_be_visible()
-        yield "doors-log"
-
-
 async def test_narrow_doors(home: Server, visit: Visit) -> None:
     """At 320 pixels no view of the doors is wider than the page, and every status has icon and word."""
     things = await furnished(home)
     visitor = await visit(home, width=320, height=640)
-    async for view in Tour(visitor, things).views():
+    async for view in DoorsTour(visitor, things).views():
         assert (view, await visitor.page.evaluate(OVERFLOWING)) == (view, [])
         assert (view, await visitor.page.evaluate(MUTE)) == (view, [])
 
@@ -655,5 +609,5 @@ async def test_axe_finds_nothing_at_the_doors(home: Server, visit: Visit, theme:
     """axe-core's rules find nothing in any view of the doors, in either theme, nor on a phone."""
     things = await furnished(home)
     visitor = await visit(home, width=width, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
-    async for view in Tour(visitor, things).views():
+    async for view in DoorsTour(visitor, things).views():
         assert (view, await axe(visitor.page)) == (view, [])

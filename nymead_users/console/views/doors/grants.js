@@ -72,7 +72,7 @@ function grantPanel(context, id, signal) {
       const facts = h("div", { class: "stack tight" });
       const over = () => Boolean(doors.grants.get(id)?.revoked);
       const showFacts = (/** @type {any} */ now) => fill(facts,
-        h("p", {}, grantState(now.state), " ", h("span", { class: "muted small" }, grantStateMeaning(now.state))),
+        h("p", {}, grantState(now.state)), h("p", { class: "muted small" }, grantStateMeaning(now.state)),
         h("dl", { class: "facts" }, [
           ["Who", h("a", { href: now.personId ? hashOf("doors", "persons", now.personId) : personOf(doors, now) }, subjectName(doors, now))],
           ["What", h("a", { href: now.lockId ? hashOf("doors", "locks", now.lockId) : hashOf("doors", "groups", now.lockGroupId) }, targetName(doors, now))],

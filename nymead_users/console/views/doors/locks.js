@@ -28,7 +28,7 @@ export function locksView(context, tabs, chosen) {
     compare: (a, b) => a.title.localeCompare(b.title),
     nameOf: (lock) => lock.title,
     filters: [{
-      name: "sync", label: "State", choices: () => [["", "All"], ["step", "In step"], ["waiting", "Changes waiting"], ["failed", "Could not take one"]],
+      name: "sync", label: "State", choices: () => [["", "All"], ["step", "In step"], ["waiting", "Waiting"], ["failed", "Failed"]],
       test: (lock, wanted) => (lock.failed ? "failed" : lock.pendingSyncCount ? "waiting" : "step") === wanted,
     }],
     add: session.may("Access.AddLock") ? sender({ class: "primary", onclick: () => addLock(context) }, icon("add"), "Add lock") : null,

@@ -108,13 +108,14 @@ export function weekCard({ doors }, side, { who, empty, zone: zoneNow, also = ()
   let unfolded = false;
   /** @type {(() => void) | null} */
   let draw = null;
+  let zone = "";
 
   async function load() {
     life?.abort();
     life = new AbortController();
     signal.addEventListener("abort", () => life?.abort(), { once: true });
     const mine = ++run;
-    const zone = zoneNow();
+    zone = zoneNow();
     const days = daysFrom(zone, Date.now());
     fill(note);
     const waiting = setTimeout(() => { state.hidden = false; }, 200);
@@ -122,7 +123,8 @@ export function weekCard({ doors }, side, { who, empty, zone: zoneNow, also = ()
       const week = await readWeek(side, days[0], days[7], { signal: life.signal, progress: (part) => { bars.value = part; } });
       if (!week || mine !== run) return;
       calls = week.calls;
-      draw = () => show(week, days, zone);
+      const readIn = zone;
+      draw = () => show(week, days, readIn);
       draw();
     } catch (error) {
       if (!signal.aborted && mine === run && document.body.dataset.connection === "online") fill(note, failedNote("the week", error, load));
@@ -173,7 +175,13 @@ export function weekCard({ doors }, side, { who, empty, zone: zoneNow, also = ()
     if (!signal.aborted && !result.contains(document.activeElement)) draw?.();
   });
   doors.onChange(again, signal);
-  for (const one of [doors.persons, doors.locks, doors.credentials]) one.addEventListener("loaded", redraw, { signal });
+  for (const one of [doors.persons, doors.locks, doors.credentials]) {
+    one.addEventListener("loaded", () => {
+      // With the locks comes whose days these are.
+      if (zoneNow() === zone) redraw();
+      else load();
+    }, { signal });
+  }
   const clock = setInterval(redraw, 60000);
   signal.addEventListener("abort", () => clearInterval(clock));
   state.hidden = true;
