@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -46,13 +45,14 @@ class MetricsListener:
         self._hosts = KnownHosts(allowed_hosts)
         self._turn = asyncio.Lock()
         self._servers: list[Server] = []
+        self._live: set[CountedConnection] = set()
 
     async def open(self) -> None:
         """Begin to listen. Raises ListenError."""
 
         class Connection(CountedConnection):
             sessions = _Room()
-            live: ClassVar[set[CountedConnection]] = set()
+            live = self._live
             handshake_time = self._handshake_time
             refusals = Refusals()
 
