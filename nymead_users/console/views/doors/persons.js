@@ -35,7 +35,8 @@ export function personsView(context, tabs, chosen) {
     remark: (persons) => (persons.size ? "" : "No person yet."),
     row: (person) => [
       h("span", { class: "name" }, personName(person)),
-      h("span", { class: "may" }, person.enabled ? null : [state("warn", "Disabled"), " · "], [person.phone, person.email].filter(Boolean).join(" · ") || `Person ${person.number}`),
+      h("span", { class: "login" }, [person.phone, person.email].filter(Boolean).join(" · ") || `Person ${person.number}`),
+      h("span", { class: "may" }, person.enabled ? null : state("warn", "Disabled")),
     ],
     panel: (id, signal, removed) => personPanel(context, id, signal, removed),
   });
