@@ -18,10 +18,13 @@ test: $(VENV)/.dev ## Install into .venv and run all tests.
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # The security stories once more while others keep the server busy, the fuzzing with more examples, which differ
-# from run to run, and then hundreds of clients at random (`python scripts/soak.py --help` tells of them).
+# from run to run, a server killed a hundred times, and then hundreds of clients at random (`python scripts/soak.py
+# --help` tells of them).
 soak: $(VENV)/.dev ## Long tests under load and by chance (ARGS="--minutes 30" for longer).
 	LOAD=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/security
 	FUZZ=500 $(BIN)/python -m pytest -n auto --dist worksteal --timeout 1800 tests/fuzz
+	FUZZ=200 $(BIN)/python -m pytest -n auto --dist worksteal --timeout 1800 tests/access
+	CRASHES=100 $(BIN)/python -m pytest --timeout 1800 tests/process/test_crash.py
 	$(BIN)/python scripts/soak.py $(ARGS)
 
 check: $(VENV)/.dev ## Formatting, lint, types, layers, generated files, the site.

@@ -13,6 +13,7 @@ import json
 import math
 import random
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ class Journal:
         self.changes: list[Change] = []
         self.faults: list[str] = []
         #: For progress: how often something was done, heard and connected.
-        self.steps = self.heard = self.connected = 0
+        self.steps = self.heard = self.connected = self.most_connected = 0
         #: Every token that was ever given out.
         self.tokens: set[str] = set()
         self._by_content: dict[str, Change] = {}
@@ -193,6 +194,7 @@ class Device:
         self._synced = 0
         self._listening = asyncio.create_task(self._listen())
         journal.connected += 1
+        journal.most_connected = max(journal.most_connected, journal.connected)
 
     def __repr__(self) -> str:
         """Whose it is."""
@@ -328,11 +330,14 @@ class Street:
                     local_addr=(address, 0),
                     max_size=None,
                     additional_headers=headers,
+                    ssl=_tls(endpoint),
                 )
             )
         else:
             channel = StreamTransport(
-                *await asyncio.open_connection(endpoint.host, endpoint.port, local_addr=(address, 0))
+                *await asyncio.open_connection(
+                    endpoint.host, endpoint.port, local_addr=(address, 0), ssl=_tls(endpoint)
+                )
             )
         client = Client(channel, dialect, token=token, timeout=PATIENCE)
         await client.hello(token=token)
@@ -343,6 +348,20 @@ class Street:
         client = await Client.connect(self._control, timeout=PATIENCE)
         await client.hello()
         return client
+
+    async def send_batch(self, address: str) -> None:
+        """Send a batch of a request, a notification and what is neither; each but the notification has its answer."""
+        endpoint = next(endpoint for endpoint in map(Endpoint.parse, self._urls) if not endpoint.websocket)
+        reader, writer = await asyncio.open_connection(
+            endpoint.host, endpoint.port, local_addr=(address, 0), ssl=_tls(endpoint)
+        )
+        hello = {"jsonrpc": "2.0", "method": "JSONRPC.Hello"}
+        writer.write(json.dumps([{**hello, "id": 7}, hello, 1]).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            answers = json.loads(await reader.readline())
+        _equal([(answer["id"], "result" in answer) for answer in answers], [(7, True), (None, False)], "a batch")
+        writer.close()
+        await _closed(writer)
 
     async def spoil(self) -> None:
         """Connect, send rubbish, and hang up in one way or another."""
@@ -358,11 +377,21 @@ class Street:
             pass
         finally:
             if self._chance.random() < 0.5:
-                # A reset rather than a proper end.
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # A reset rather than a proper end, unless the server was first.
+                if (connection := writer.get_extra_info("socket")) is not None:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
             writer.close()
             await asyncio.wait([asyncio.ensure_future(_closed(writer))])
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """TLS to whoever it is: that the certificate is the right one is tested elsewhere."""
+    if not endpoint.tls:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
@@ -400,6 +429,7 @@ class Household:
             self.revoke: 3,
             self.subscribe: 3,
             self.look: 6,
+            self.read_contract: 1,
             self.guess: 2,
             self.use_dead_token: 1,
             self.revoke_while_busy: 1,
@@ -599,6 +629,14 @@ class Household:
         await self._compare_tokens(self._account())
         await asyncio.gather(*(device.sync() for device in self.devices))
 
+    async def read_contract(self) -> None:
+        """Read what the server says of itself, and send a batch."""
+        device = self.chance.choice(self.devices)
+        methods = (await device.client.call("JSONRPC.Introspect"))["methods"]
+        described = (await device.client.call("rpc.discover"))["methods"]
+        _equal({method["name"] for method in described}, set(methods), "the two contracts")
+        await self._street.send_batch(self.address)
+
     async def guess(self) -> None:
         """A stranger guesses passwords; the household is let in all the same."""
         account = self._account()
@@ -762,6 +800,9 @@ class Household:
         info = await device.client.call("Users.GetUserInfo")
         _equal(info, OK | {"userInfo": device.account.info}, f"{device}'s own info")
         if device.account.permissions == ADMIN:
+            own = (await device.client.call("Users.GetTokens"))["tokenInfoList"]
+            names = {token["deviceName"] for token in own}
+            _equal(names, set(device.account.tokens.values()), f"{device}'s own tokens")
             return
         try:
             await device.client.call("Users.GetUsers")

@@ -32,6 +32,9 @@ PASSWORD = "Abcdefg1"
 #: The cheapest hashes: tests check behaviour, not cost.
 CHEAP_ARGON2 = {"time_cost": 1, "memory_cost": 8, "parallelism": 1, "workers": 2, "queue": 128}
 
+#: The marks that say whether a story is told under load.
+LOADS = ("loaded", "alone")
+
 #: Seconds to wait for what must happen; far more than it takes.
 PATIENCE = 20.0
 
@@ -47,9 +50,15 @@ def pytest_asyncio_loop_factories(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tell security stories again while the server is under load: those marked ``loaded``, with LOAD set all.
 
-    Those marked ``alone`` are left out: they count what the load would add to.
+    Those marked ``alone`` are left out: they count what the load would add to. A mark where it does nothing, on what is
+    no story or has no server to be loaded, is an error.
     """
-    if "loaded" not in metafunc.fixturenames or metafunc.definition.path.parent.name != "security":
+    able = "loaded" in metafunc.fixturenames and metafunc.definition.path.parent.name == "security"
+    helpers = (thing for name, thing in vars(metafunc.module).items() if not name.startswith("test_"))
+    lost = [thing for thing in helpers if any(mark.name in LOADS for mark in getattr(thing, "pytestmark", ()))]
+    if lost or (not able and any(metafunc.definition.get_closest_marker(name) for name in LOADS)):
+        raise pytest.UsageError(f"{lost or metafunc.definition.nodeid}: there is no server to be loaded")
+    if not able:
         return
     if metafunc.definition.get_closest_marker("alone") is None and os.environ.get("LOAD"):
         metafunc.parametrize("loaded", [True], ids=["loaded"], indirect=True)
@@ -209,8 +218,9 @@ StartServer = Callable[..., Awaitable[Server]]
 
 
 @asynccontextmanager
-async def load(urls: tuple[str, ...]) -> AsyncIterator[None]:
-    """Keep a server busy from another process (load.py) within the block."""
+async def load(urls: Sequence[str], data_dir: Path) -> AsyncIterator[None]:
+    """Keep a server busy from another process (load.py) within the block, on its listeners and its control socket."""
+    urls = [*(url for url in urls if "://127.0.0.1:" in url), f"unix://{data_dir / 'control.sock'}"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(Path(__file__).parent / "load.py"), *urls), stdout=asyncio.subprocess.PIPE
     )
@@ -219,8 +229,11 @@ async def load(urls: tuple[str, ...]) -> AsyncIterator[None]:
         async with asyncio.timeout(PATIENCE):
             assert await process.stdout.readline() == b"loaded\n"
         yield
+        # What was not loaded to the end was told in vain.
+        assert process.returncode is None, f"the load ended by itself: {process.returncode}"
     finally:
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.communicate()
 
 
@@ -243,7 +256,7 @@ async def start_server(tmp_path: Path, loaded: bool) -> AsyncIterator[StartServe
             up = await stack.enter_async_context(running(Settings(**settings)))
             urls = tuple(str(endpoint) for endpoint in up.endpoints)
             if loaded:
-                await stack.enter_async_context(load(tuple(url for url in urls if "://127.0.0.1:" in url)))
+                await stack.enter_async_context(load(urls, settings["data_dir"]))
             return Server(stack, settings["data_dir"], urls, None if up.metrics is None else str(up.metrics))
 
         yield start
@@ -284,6 +297,9 @@ class Process:
         self.data_dir = data_dir
         self.output: list[str] = []
         self.urls: list[str] = []
+        # Read all the time, lest a server that logs much waits for it.
+        assert process.stderr is not None
+        self._log = asyncio.create_task(process.stderr.read())
 
     @property
     def pid(self) -> int:
@@ -314,27 +330,30 @@ class Process:
 
     async def log(self) -> str:
         """What it logged, once it has ended."""
-        assert self._process.stderr is not None
         async with asyncio.timeout(PATIENCE):
-            return (await self._process.stderr.read()).decode()
+            return (await asyncio.shield(self._log)).decode()
 
     async def kill(self) -> None:
         if self._process.returncode is None:
             self._process.kill()
-        await self._process.communicate()
+        assert self._process.stdout is not None
+        await self._process.stdout.read()
+        await self._process.wait()
+        await self._log
 
 
 SpawnServer = Callable[..., Awaitable[Process]]
 
 
 @pytest.fixture
-async def spawn_server(tmp_path: Path) -> AsyncIterator[SpawnServer]:
+async def spawn_server(tmp_path: Path, loaded: bool) -> AsyncIterator[SpawnServer]:
     """A function that runs ``nymead-users serve`` with further options; killed with the test.
 
     ``up=False`` does not wait for it to be up. The cheapest Argon2 cost is set in its environment.
     ``program``: what is run with the verb ``serve``, in place of Python with ``-m nymead_users``.
     """
     processes: list[Process] = []
+    stack = AsyncExitStack()
 
     async def spawn(
         *options: str,
@@ -358,11 +377,16 @@ async def spawn_server(tmp_path: Path) -> AsyncIterator[SpawnServer]:
         processes.append(process)
         if up:
             await process.up()
+            if loaded:
+                await stack.enter_async_context(load(process.urls, directory))
         return process
 
-    yield spawn
-    for process in processes:
-        await process.kill()
+    try:
+        async with stack:
+            yield spawn
+    finally:
+        for process in processes:
+            await process.kill()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Clients that keep a server busy: started by the tests as a process of its own, with the server's URLs.
 
-They say Hello, ask for the contract, try tokens that are none, send what is no JSON, and come and go. They know no
+They say Hello, ask for the contract, try tokens that are none and passwords that are wrong, send what is no JSON, and
+come and go. On the operator's socket they have the store written, for users and tokens that are not there. They know no
 password and change nothing, so a story that is told meanwhile has to go as ever.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from uuid import uuid4
 
 import uvloop
 
 from nymead_users.client import Client, ClientError
+from nymead_users.client.transport import StreamTransport
 from nymead_users.endpoint import Endpoint
 
 #: Clients for each URL.
@@ -35,6 +38,26 @@ async def visit(url: str) -> None:
             await client.call("Users.GetUsers")
 
 
+async def guess(url: str) -> None:
+    """Try to log in, as somebody who is not there, from one of many addresses that nobody else has."""
+    endpoint = Endpoint.parse(url)
+    address = f"127.66.{chance.randrange(16)}.{chance.randrange(1, 17)}"
+    channel = StreamTransport(*await asyncio.open_connection(endpoint.host, endpoint.port, local_addr=(address, 0)))
+    async with Client(channel, "nymea", token=None, timeout=PATIENCE) as client:
+        await client.hello()
+        await client.authenticate(f"nobody{chance.randrange(100)}", "Wr0ngPassword", "load")
+
+
+async def write(url: str) -> None:
+    """Have the store written, and nothing changed."""
+    async with await Client.connect(url, timeout=PATIENCE) as client:
+        await client.hello()
+        for _ in range(chance.randrange(10)):
+            await client.call("Users.RemoveUser", {"username": "nobody"})
+            await client.call("Users.RemoveToken", {"tokenId": str(uuid4())})
+            await asyncio.sleep(0.01)
+
+
 async def litter(url: str) -> None:
     """Send what is no message, and go without waiting."""
     endpoint = Endpoint.parse(url)
@@ -46,9 +69,13 @@ async def litter(url: str) -> None:
 
 async def one(url: str, came: asyncio.Event) -> None:
     """Come again and again, until the server is gone or the process is ended."""
+    endpoint = Endpoint.parse(url)
+    ways = [write] if endpoint.unix else [visit, visit, visit, litter]
+    if not (endpoint.unix or endpoint.websocket or endpoint.tls):
+        ways.append(guess)
     while True:
         try:
-            await (visit(url) if chance.random() < 0.8 else litter(url))
+            await chance.choice(ways)(url)
         except (ClientError, OSError):
             await asyncio.sleep(0.01)
         came.set()
@@ -59,7 +86,7 @@ async def main() -> None:
     began = [asyncio.Event() for _ in sys.argv[1:]]
     async with asyncio.TaskGroup() as group:
         for url, came in zip(sys.argv[1:], began, strict=True):
-            for _ in range(CLIENTS):
+            for _ in range(1 if url.startswith("unix:") else CLIENTS):
                 group.create_task(one(url, came))
         for came in began:
             await came.wait()

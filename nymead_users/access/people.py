@@ -207,6 +207,8 @@ async def _user(work: Work, owner_id: str, username: str | None, person_id: str 
     """The key of the user to link. Raises InvalidValue and Duplicate."""
     if username is None:
         return None
+    if not username:
+        raise InvalidValue("username: the push button's user is nobody's")
     user_id = await people.find_user(work.connection, username.lower())
     if user_id is None:
         raise InvalidValue("username: there is no user of that name")

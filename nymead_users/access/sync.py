@@ -144,6 +144,7 @@ def _held(payload: dict[str, Any]) -> dict[str, Any]:
         "schedule": payload.get("schedule"),
         "enabled": payload["enabled"],
         "remote_allowed": payload["remoteAllowed"],
+        "credentials": payload["credentials"],
     }
 
 

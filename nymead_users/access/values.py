@@ -14,6 +14,8 @@ from nymead_users.access.schedule import InvalidSchedule, Schedule
 _PROXIMITY_BITS = 40
 _PROXIMITY_DIGITS = 13
 
+#: Digits and what people set between them: the library would read letters as digits and drop extensions.
+_PHONE = re.compile(r"\+?[0-9 ().\-/]{3,40}", re.ASCII)
 _PIN = re.compile(r"[0-9]{4,8}", re.ASCII)
 _CODE = re.compile(r"[0-9]{4,16}", re.ASCII)
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,10}", re.ASCII)
@@ -27,6 +29,8 @@ def canonical_phone(text: str, name: str = "phone") -> str:
     import phonenumbers  # noqa: PLC0415 - its tables take their time, and few calls have a number in them
 
     stripped = text.strip()
+    if not _PHONE.fullmatch(stripped):
+        raise InvalidValue(f"{name}: not an international phone number such as +4781549300")
     try:
         number = phonenumbers.parse(stripped if stripped.startswith("+") else f"+{stripped}")
     except phonenumbers.NumberParseException as error:

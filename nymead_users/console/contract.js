@@ -21,6 +21,11 @@ export class Contract {
     return this.methods.get(method)?.["x-permissionScope"] ?? "PermissionScopeAdmin";
   }
 
+  /** @param {string} name */
+  hasNamespace(name) {
+    return [...this.methods.keys()].some((method) => method.startsWith(`${name}.`));
+  }
+
   /** @param {string} method */
   paramNames(method) {
     return this.methods.get(method)?.params.map((param) => param.name);

@@ -5,15 +5,16 @@ import { openDialog } from "./ui/dialog.js";
 import { h } from "./ui/dom.js";
 import { checkbox } from "./ui/form.js";
 
-const VIEWS = /** @type {Record<string, string>} */ ({ u: "users", a: "account", d: "developer" });
+const VIEWS = /** @type {Record<string, string>} */ ({ u: "users", o: "doors", a: "account", d: "developer" });
 
 const KEYS = [
   ["?", "This help"],
   ["/", "Search"],
   ["g u", "Users"],
+  ["g o", "Doors"],
   ["g a", "Account"],
   ["g d", "Developer"],
-  ["n", "Add a user"],
+  ["n", "Add what the list is of"],
   ["Ctrl Enter", "Send (developer)"],
   ["Esc", "Close a dialog"],
 ];

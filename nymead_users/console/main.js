@@ -1,5 +1,6 @@
 /** Puts everything together: the frame around the views, and which view is shown. */
 
+import { Doors } from "./doors.js";
 import { draftsOf, clearDrafts } from "./drafts.js";
 import { ADMIN, heldWords } from "./permissions.js";
 import { go, hashOf, readRoute } from "./router.js";
@@ -14,16 +15,19 @@ import { setStatus } from "./ui/form.js";
 import { installKeys, showHelp } from "./keys.js";
 import { accountView } from "./views/account.js";
 import { developerView, forgetWork } from "./views/developer.js";
+import { doorsPart, doorsView } from "./views/doors/index.js";
 import { deniedView, loadingView } from "./views/frame.js";
+import { forgetSearches } from "./views/list.js";
 import { setupView } from "./views/setup.js";
 import { signInView } from "./views/signin.js";
-import { forgetSearch, usersView } from "./views/users.js";
+import { usersView } from "./views/users.js";
 import { clockOf, nameOf } from "./words.js";
 
 const traffic = new Traffic();
 const session = new Session(traffic);
 const store = new Store(session);
-const context = { session, store, traffic };
+const doors = new Doors(session, store);
+const context = { session, store, doors, traffic };
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const main = byId("main");
@@ -44,6 +48,7 @@ function due() {
   const home = session.may("Users.GetUsers") ? "users" : "account";
   const wanted = route.view || home;
   if (wanted === "account") return { key: `account ${session.username} ${session.mask}`, make: () => accountView(context) };
+  if (wanted === "doors") return { key: `doors ${doorsPart(route)} ${session.username} ${session.mask}`, make: () => doorsView(context, route) };
   if (!session.may("Users.GetUsers")) return { key: `denied ${session.mask}`, make: () => deniedView(session, "Users", "Users.GetUsers") };
   return { key: `users ${session.username} ${session.mask}`, make: () => usersView(context, route) };
 }
@@ -74,6 +79,7 @@ function showNav(route) {
   const place = { user: "users", "": session.may("Users.GetUsers") ? "users" : "account" }[route.view] ?? route.view;
   const items = session.state === "starting" ? [] : [
     ...(signedIn && session.may("Users.GetUsers") ? [["users", "Users", "users"]] : []),
+    ...(signedIn && session.may("Access.GetLocks") ? [["doors", "Doors", "doors"]] : []),
     ...(signedIn ? [["account", "Account", "account"]] : [["", session.state === "setup" ? "Set-up" : "Sign in", "account"]]),
     ["developer", "Developer", "developer"],
   ];
@@ -158,7 +164,7 @@ function showBanners() {
 
 function tick() {
   const { state, nextTry } = session.connection;
-  const since = store.loaded && ["signed-in", "open"].includes(session.state) ? ` What you see is from ${clockOf(store.readAt)}.` : "";
+  const since = store.loaded && ["signed-in", "open"].includes(session.state) ? ` What you see is from ${clockOf(Math.max(store.readAt, doors.readAt))}.` : "";
   const seconds = Math.max(0, Math.ceil((nextTry - Date.now()) / 1000));
   countdown.textContent = state === "connecting" ? `Connection lost. Trying…${since}` : `Connection lost. Next try in ${seconds} s.${since}`;
 }
@@ -190,7 +196,7 @@ byId("skip").addEventListener("click", focusHeading);
 byId("help").addEventListener("click", showHelp);
 byId("sign-out").addEventListener("click", async () => {
   clearDrafts();
-  forgetSearch();
+  forgetSearches();
   await session.signOut();
   // What was typed, sent and looked at is nobody else's business.
   forgetWork();

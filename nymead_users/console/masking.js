@@ -3,7 +3,10 @@
 import { scan, member } from "./scanner.js";
 import { hideKnown } from "./secrets.js";
 
-const NAMES = new Set(["token", "password", "newPassword"]);
+const NAMES = new Set(["token", "password", "newPassword", "pin"]);
+
+/** The value of a credential is a secret if it is one of these. */
+const SECRET_TYPES = new Set(["code"]);
 
 /** @param {string} name */
 export const isSecret = (name) => NAMES.has(name);
@@ -43,15 +46,17 @@ function spansIn(root, exempt) {
   /** @type {Span[]} */
   const spans = [];
   const visit = (/** @type {import("./scanner.js").Node} */ node) => {
+    const isCode = SECRET_TYPES.has(member(node, "type")?.value.text ?? "");
     for (const found of node.members ?? []) {
-      if (isSecret(found.name) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
+      if ((isSecret(found.name) || (isCode && found.name === "value")) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
       else visit(found.value);
     }
     const method = member(node, "method")?.value.text;
     const params = member(node, "params")?.value.items ?? [];
     const names = (method && paramNames(method)) ?? [];
+    const takesCode = SECRET_TYPES.has(params[names.indexOf("type")]?.text ?? "");
     params.forEach((item, index) => {
-      if (isSecret(names[index] ?? "") && !exempt(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
+      if ((isSecret(names[index] ?? "") || (takesCode && names[index] === "value")) && !exempt(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
     });
     for (const item of node.items ?? []) visit(item);
   };
@@ -76,6 +81,7 @@ const WORD = /[A-Za-z_$][\w$]*/y;
 function spansInBroken(text) {
   /** @type {Span[]} */
   const spans = [];
+  const mayBeCode = [...SECRET_TYPES].some((type) => text.includes(type));
   let at = 0;
   while (at < text.length) {
     const token = match(STRING, text, at) ?? match(WORD, text, at);
@@ -87,7 +93,7 @@ function spansInBroken(text) {
     const name = plain(token);
     const after = /\s*[:=]?\s*/y;
     const start = at + (match(after, text, at) ?? "").length;
-    if (isSecret(name) && start < text.length && !",]}".includes(text[start])) {
+    if ((isSecret(name) || (mayBeCode && name === "value")) && start < text.length && !",]}".includes(text[start])) {
       const end = endOfValue(text, start);
       spans.push({ start, end, name });
       at = end;

@@ -10,6 +10,9 @@ import { forget, keep, nextDeviceName, stored } from "./signin.js";
 /** Milliseconds between signs of life: a sign-in revoked elsewhere is noticed by the next one. */
 const HEARTBEAT = 20000;
 
+/** Whose notifications are wanted. */
+const HEARD = ["Users", "Access", "LockGroups"];
+
 /**
  * States: "starting", "setup", "signed-out", "signed-in", "open" (no authentication here). Events: "change" (state, user or
  * permissions), "synced" (a connection is up and its user known), "notification".
@@ -211,7 +214,8 @@ export class Session extends EventTarget {
     else this.state = "signed-out";
     if (before === "setup" && this.state === "signed-out") this.lostRace = true;
     if (this.state === "signed-in" || this.state === "open") {
-      await this.call("JSONRPC.SetNotificationStatus", { namespaces: ["Users"] });
+      // The server tells everybody only what they may know.
+      await this.call("JSONRPC.SetNotificationStatus", { namespaces: HEARD.filter((name) => this.contract?.hasNamespace(name)) });
       // What a restarted server offers may be something else.
       if (before === this.state) await this.#readContract();
     }

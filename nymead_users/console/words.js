@@ -22,10 +22,27 @@ const OUTCOMES = /** @type {Record<string, string>} */ ({
   UserErrorTokenNotFound: "This device was signed out already.",
   UserErrorPermissionDenied: "The server does not permit this.",
   UserErrorInconsistantScopes: "These permissions don't go together.",
+  BackendError: "Could not be stored. Nothing changed.",
+  PermissionDenied: "The server does not permit this.",
+  OwnerNotFound: "There is no such site any more.",
+  LockNotFound: "There is no such lock any more.",
+  LockGroupNotFound: "There is no such group any more.",
+  PersonNotFound: "There is no such person any more.",
+  CredentialNotFound: "There is no such credential any more.",
+  GrantNotFound: "There is no such grant any more.",
+  MembershipNotFound: "This lock has left already.",
+  Duplicate: "There is one like this already.",
 });
 
-/** An outcome in words; "" where all is well. @param {string} error */
-export const outcomeWords = (error) => (error === "UserErrorNoError" ? "" : OUTCOMES[error] ?? error);
+/** A text as a sentence. @param {string} text */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+/** An outcome in words, the server's own where it has some; "" where all is well. @param {string} error @param {string} [message] */
+export function outcomeWords(error, message) {
+  if (error.endsWith("NoError")) return "";
+  if (message) return sentence(message);
+  return OUTCOMES[error] ?? OUTCOMES[error.replace(/^.*Error(?=[A-Z])/, "")] ?? error;
+}
 
 /** Why a call failed, in words. @param {unknown} error */
 export function reasonOf(error) {

@@ -25,6 +25,7 @@ from nymead_users.rpc.errors import (
 from nymead_users.rpc.message import Call, Encoded, Result
 from nymead_users.rpc.namespace import Access, Method, NoParams, Params
 from nymead_users.rpc.registry import Registry
+from nymead_users.storage.errors import IntegrityViolation, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +125,16 @@ class Dispatcher:
 
 
 def internal_error(error: Exception, method: str) -> InternalError:
-    """What a client is told of an unforeseen error: a reference, under which the log has the cause."""
+    """What a client is told of an unforeseen error: a reference, under which the log has the cause.
+
+    Of a store that fails its reason says everything; where the code went wrong takes a traceback to find.
+    """
     reference = secrets.token_hex(4)
-    log.error("call failed", extra={"method": method, "reference": reference}, exc_info=error)
+    about = {"method": method, "reference": reference}
+    if isinstance(error, StoreError) and not isinstance(error, IntegrityViolation):
+        log.error("the database failed", extra={**about, "reason": str(error)})
+    else:
+        log.error("call failed", extra=about, exc_info=error)
     return InternalError(reference)
 
 

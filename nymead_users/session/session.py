@@ -19,6 +19,7 @@ from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.channel import Channel
 from nymead_users.session.directory import Directory
 from nymead_users.session.outbox import Outbox
+from nymead_users.storage.errors import StoreError
 from nymead_users.wire.dialect import Dialect
 from nymead_users.wire.framing import BrokenText, Framing, JsonValue, parse
 from nymead_users.wire.jsonrpc2 import JsonRpc2Dialect
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 #: Seconds from an unauthorized reply to the close: clients that drop unread data when the connection goes
 #: still see the reply. nymead's clients know this delay.
 CLOSE_DELAY = 0.2
+
+#: Seconds from when the rest of a message is waited for to its end. The largest comes at 140 kbit/s in that time.
+MESSAGE_TIME = 60.0
 
 #: How what a browser sends by itself begins: requests with the simple methods of the Fetch standard, the question
 #: it asks before any other, and a TLS handshake. JSON begins with none of them.
@@ -110,8 +114,8 @@ class SessionFactory:
 class Session:
     """The state of one connection, and what methods see as their Caller.
 
-    Transports call ``feed`` or ``parse``, then ``receive`` with each message, one after the other, and
-    ``close`` at the end.
+    Transports call ``feed`` or ``parse``, then ``receive`` with each message, one after the other, ``wait`` when a
+    stream has no more, and ``close`` at the end.
     """
 
     __slots__ = (
@@ -124,6 +128,7 @@ class Session:
         "_framing",
         "_on_close",
         "_opening",
+        "_patience",
         "_token",
         "connection_id",
         "greeted",
@@ -150,6 +155,7 @@ class Session:
         self._framing: Framing | None = None
         #: The first bytes of a stream, until it is clear that they are not another protocol's.
         self._opening: bytes | None = b""
+        self._patience: asyncio.TimerHandle | None = None
         self._dialect: Dialect | None = None
         #: The bound token; None until something has bound one, "" for none.
         self._token: str | None = None
@@ -196,7 +202,15 @@ class Session:
                 return [BrokenText("this is HTTP or TLS, not JSON", jsonrpc=False, fatal=True)]
             if len(self._opening) >= _OPENING:
                 self._opening = None
-        return self._framing.feed(data)
+        found = self._framing.feed(data)
+        if found:
+            self._be_patient()
+        return found
+
+    def wait(self) -> None:
+        """Everything that came in the stream is answered: the client has MESSAGE_TIME to end what it has begun."""
+        if self._patience is None and self._framing is not None and self._framing.unfinished:
+            self._patience = asyncio.get_running_loop().call_later(MESSAGE_TIME, self._give_up)
 
     def parse(self, text: str | bytes) -> JsonValue | BrokenText:
         """The message in one frame."""
@@ -220,9 +234,19 @@ class Session:
         if reply is not None:
             self.outbox.put(reply)
         if self._closing is not None:
-            # Counted from when the reply has gone out, however long it took.
-            self.outbox.flush()
-            asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
+            self._leave()
+
+    async def introduce(self, token: str) -> bool:
+        """Bind a token that came before the first message; whether the store could be asked about it."""
+        logs.subject.set(self)
+        try:
+            await self.bind(token)
+        except StoreError as failure:
+            reason = str(failure)
+        else:
+            return True
+        log.error("the database failed", extra={"reason": reason})
+        return False
 
     def flush(self) -> None:
         """Hand what is to be sent to the channel now rather than in the next turn of the event loop."""
@@ -231,6 +255,7 @@ class Session:
     def close(self) -> None:
         """The connection has ended. Calling it again does nothing."""
         self._in_time()
+        self._be_patient()
         if self not in self._factory.directory.sessions:
             return
         self.outbox.close()
@@ -385,6 +410,25 @@ class Session:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _be_patient(self) -> None:
+        """No message has begun that need come to an end."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        """The client has begun a message, and does not end it."""
+        self._patience = None
+        logs.subject.set(self)
+        if self._framing is not None:
+            self.outbox.put(self._refuse(self._framing.give_up(f"not complete after {MESSAGE_TIME:.0f} s")))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close, CLOSE_DELAY after the last reply has gone out, however long it took."""
+        self.outbox.flush()
+        asyncio.get_running_loop().call_later(CLOSE_DELAY, self._channel.close)
 
     def _expired(self) -> None:
         self._deadline = None

@@ -11,6 +11,7 @@ from websockets.http11 import Request, Response
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
+from nymead_users.transport.door import Refusals
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind
 from nymead_users.transport.site import KnownHosts, Resource, Site, refusal
 from nymead_users.transport.websocket import CountedConnection
@@ -44,12 +45,16 @@ class MetricsListener:
         self._hosts = KnownHosts(allowed_hosts)
         self._turn = asyncio.Lock()
         self._servers: list[Server] = []
+        self._live: set[CountedConnection] = set()
 
     async def open(self) -> None:
         """Begin to listen. Raises ListenError."""
 
         class Connection(CountedConnection):
             sessions = _Room()
+            live = self._live
+            handshake_time = self._handshake_time
+            refusals = Refusals()
 
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
@@ -60,7 +65,7 @@ class MetricsListener:
                     sock=bound,
                     process_request=self._answer,
                     compression=None,
-                    open_timeout=self._handshake_time,
+                    open_timeout=None,
                     close_timeout=LINGER,
                     create_connection=Connection,
                     server_header=None,

@@ -10,6 +10,7 @@ from typing import cast
 
 from nymead_users.peer import Peer
 from nymead_users.session.session import Session, SessionFactory
+from nymead_users.transport.door import Refusals
 from nymead_users.transport.listener import LINGER
 
 log = logging.getLogger(__name__)
@@ -25,12 +26,20 @@ class StreamConnection(asyncio.Protocol):
     """One connection: bytes in, to the session and back (session.channel.Channel)."""
 
     def __init__(
-        self, sessions: SessionFactory, peer_of: Callable[[asyncio.Transport], Peer | None], live: set[StreamConnection]
+        self,
+        sessions: SessionFactory,
+        peer_of: Callable[[asyncio.Transport], Peer | None],
+        live: set[StreamConnection],
+        refusals: Refusals | None = None,
     ) -> None:
         self._sessions = sessions
         self._peer_of = peer_of
         self._live = live
+        self._refusals = refusals
         self._transport: asyncio.Transport
+        #: The loop's time at which it was accepted.
+        self._since: float | None = None
+        self._admitted: Peer | None = None
         self._session: Session | None = None
         self._received: deque[bytes] = deque()
         self._arrival: asyncio.Future[None] | None = None
@@ -41,23 +50,39 @@ class StreamConnection(asyncio.Protocol):
         #: Serves the session until the connection ends.
         self.task: asyncio.Task[None]
 
-    # asyncio.Protocol
+    # door.Guest, which is an asyncio.Protocol
+
+    def accepted(self, transport: asyncio.Transport) -> None:
+        """Admit the client, unless there is no room."""
+        self._since = asyncio.get_running_loop().time()
+        peer = self._peer_of(transport)
+        if peer is None:  # it was reset before it was accepted
+            transport.abort()
+        elif self._sessions.admit(peer):
+            self._admitted = peer
+        elif self._refusals is not None:
+            self._refusals.end(transport)
+
+    def left(self) -> None:
+        """Make room."""
+        if self._admitted is not None:
+            self._sessions.leave(self._admitted)
+            self._admitted = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Admit the client and begin its session, or tell it that there is no room."""
+        """Begin the client's session, or tell it that there is no room."""
         self._transport = cast("asyncio.Transport", transport)
-        peer = self._peer_of(self._transport)
-        if peer is None:  # it was reset before it was accepted
-            self.abort()
+        if self._since is None:
+            self.accepted(self._transport)
+        if self._transport.is_closing():
             return
-        self._peer = peer
-        if not self._sessions.admit(self._peer):
+        if self._admitted is None:
             self._transport.write(self._sessions.busy())
             self.close()
             return
         self._live.add(self)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._session = self._sessions.open(self, self._peer)
+        self._session = self._sessions.open(self, self._admitted, since=self._since)
         self.task = asyncio.get_running_loop().create_task(self._serve(self._session))
 
     def data_received(self, data: bytes) -> None:
@@ -94,8 +119,8 @@ class StreamConnection(asyncio.Protocol):
         self._ended = True
         if self._session is not None:
             self._session.close()
-            self._sessions.leave(self._peer)
             self._live.discard(self)
+        self.left()
         self._received.clear()
         self._wake(self._arrival)
         self._wake(self._writable)
@@ -140,6 +165,7 @@ class StreamConnection(asyncio.Protocol):
                 if not self._reading:
                     self._reading = True
                     self._transport.resume_reading()
+                session.wait()
                 self._arrival = asyncio.get_running_loop().create_future()
                 await self._arrival
                 self._arrival = None

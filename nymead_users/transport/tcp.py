@@ -8,7 +8,8 @@ import ssl
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
 from nymead_users.session.session import SessionFactory
-from nymead_users.transport.listener import CLOSE_TIME, bind, keep_alive, peer_of
+from nymead_users.transport.door import Refusals, TlsDoor, TlsDoors
+from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
 from nymead_users.transport.stream import StreamConnection
 
 
@@ -59,8 +60,8 @@ class TcpListener(StreamListener):
         handshake_time: float,
     ) -> None:
         super().__init__(endpoint, sessions)
-        self._tls = tls
-        self._handshake_time = handshake_time
+        self._refusals = Refusals()
+        self._doors = None if tls is None else TlsDoors(tls, handshake_time=handshake_time, close_time=LINGER)
 
     async def open(self) -> None:
         """Begin to listen. Raises ListenError."""
@@ -68,15 +69,18 @@ class TcpListener(StreamListener):
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
         for bound in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    self._connection,
-                    sock=bound,
-                    ssl=self._tls,
-                    ssl_handshake_timeout=self._handshake_time if self._tls else None,
-                    backlog=1024,
-                )
-            )
+            self._servers.append(await loop.create_server(self._entrance, sock=bound, backlog=1024))
+
+    async def close(self) -> None:
+        """Close all connections, at once those that have not finished their TLS handshake."""
+        if self._doors is not None:
+            self._doors.close()
+        await super().close()
+
+    def _entrance(self) -> StreamConnection | TlsDoor:
+        if self._doors is None:
+            return self._connection()
+        return self._doors.before(StreamConnection(self._sessions, self._peer, self._live, self._refusals))
 
     def _peer(self, transport: asyncio.Transport) -> Peer | None:
         address = transport.get_extra_info("peername")

@@ -7,17 +7,19 @@ import http
 import logging
 import ssl
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import DATA_OPCODES, Frame
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Event, State
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
-from nymead_users.session.session import Session, SessionFactory
+from nymead_users.session.session import MESSAGE_TIME, Session, SessionFactory
+from nymead_users.transport.door import Refusals, TlsDoors
 from nymead_users.transport.listener import CLOSE_TIME, LINGER, bind, keep_alive, peer_of
 from nymead_users.transport.site import ALLOWED_METHODS, UNKNOWN_HOST, KnownHosts, Site, method_not_allowed, refusal
 
@@ -25,9 +27,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between pings, and for the pong to come: a connection without answer goes within a minute.
 PING_INTERVAL, PING_TIMEOUT = 30.0, 20.0
-
-#: Seconds for the request of a connection that is refused because there are too many.
-REFUSAL_TIME = 0.5
 
 #: Frames read ahead of the one being answered. TCP slows whoever sends more; each may be of the largest size.
 READ_AHEAD = 1
@@ -61,7 +60,8 @@ class WebSocketListener:
     ) -> None:
         self.endpoint = endpoint
         self._sessions = sessions
-        self._tls = tls
+        self._scheme = "http" if tls is None else "https"
+        self._doors = None if tls is None else TlsDoors(tls, handshake_time=handshake_time, close_time=LINGER)
         self._handshake_time = handshake_time
         self._message_size = message_size
         self._site = site
@@ -77,6 +77,15 @@ class WebSocketListener:
         class Connection(CountedConnection):
             sessions = self._sessions
             live = self._live
+            handshake_time = self._handshake_time
+            refusals = Refusals()
+
+        doors = self._doors
+
+        def behind_a_door(*args: Any, **options: Any) -> Any:
+            """What the library hands to the event loop; that is all it does with it."""
+            guest = Connection(*args, **options)
+            return guest if doors is None else doors.before(guest)
 
         sockets = bind(self.endpoint)
         self.endpoint = self.endpoint.with_port(sockets[0].getsockname()[1])
@@ -85,16 +94,15 @@ class WebSocketListener:
                 await serve(
                     self._serve,
                     sock=bound,
-                    ssl=self._tls,
                     process_request=self._process_request,
                     # Compression costs 64 KiB a connection and buys little for short texts.
                     compression=None,
-                    open_timeout=self._handshake_time,
+                    open_timeout=None,
                     ping_interval=PING_INTERVAL,
                     ping_timeout=PING_TIMEOUT,
                     close_timeout=LINGER,
                     max_size=self._message_size,
-                    create_connection=Connection,
+                    create_connection=cast("type[Connection]", behind_a_door),
                     max_queue=READ_AHEAD,
                     write_limit=WRITE_BUFFER,
                     server_header=None,
@@ -109,6 +117,8 @@ class WebSocketListener:
 
     async def close(self) -> None:
         """Close all connections, saying that the server goes away (1001), and break off what takes longer."""
+        if self._doors is not None:
+            self._doors.close()
         for server in self._servers:
             server.close(code=1001, reason="server is shutting down")
         closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
@@ -148,8 +158,7 @@ class WebSocketListener:
             return None
         if host not in self._hosts:
             return UNKNOWN_HOST
-        scheme = "https" if self._tls else "http"
-        if origin.lower() not in {f"{scheme}://{host.lower()}", *self._allowed_origins}:
+        if origin.lower() not in {f"{self._scheme}://{host.lower()}", *self._allowed_origins}:
             return "foreign Origin; the operator can add it to allowed_origins"
         return None
 
@@ -163,6 +172,7 @@ class WebSocketListener:
     async def _serve(self, connection: ServerConnection) -> None:
         if not isinstance(connection, CountedConnection) or connection.admitted is None:
             raise TypeError("a connection is served after it was admitted")
+        connection.shaken_hands()
         channel = _WebSocketChannel(connection)
         session = self._sessions.open(channel, connection.admitted, since=connection.since)
         task = asyncio.current_task()
@@ -197,27 +207,53 @@ class CountedConnection(ServerConnection):
     sessions: Door
     #: All that have not ended.
     live: set[CountedConnection]
+    refusals: Refusals
+    #: Seconds from when it is accepted to the end of its opening handshake.
+    handshake_time: float
+    #: Who it is, unless it was refused.
     admitted: Peer | None = None
     begun = False
-    #: The loop's time when it was made.
-    since: float
+    #: The loop's time when it was accepted.
+    since: float | None = None
+    _counted = False
+    _deadline: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _closing: asyncio.Task[None] | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it in; if there is no room, it has REFUSAL_TIME to be told so."""
+    def accepted(self, transport: asyncio.Transport) -> None:
+        """Count it in; if there is no room, it is told so when its request is there."""
         self.since = self.loop.time()
-        self.live.add(self)
-        super().connection_made(transport)
-        address = self.transport.get_extra_info("peername")
+        address = transport.get_extra_info("peername")
         if address is None:  # it was reset before it was accepted
-            self.transport.abort()
+            transport.abort()
             return
-        keep_alive(self.transport.get_extra_info("socket"))
+        keep_alive(transport.get_extra_info("socket"))
         peer = peer_of(address)
         if self.sessions.admit(peer):
-            self.admitted = peer
+            self.admitted, self._counted = peer, True
         else:
-            # A client can't read an answer before it has sent its request.
-            self.loop.call_later(REFUSAL_TIME, self.transport.abort)
+            self.refusals.end(transport)
+
+    def left(self) -> None:
+        """Count it out."""
+        if self.admitted is not None and self._counted:
+            self._counted = False
+            self.sessions.leave(self.admitted)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for its request, no longer than is left of its time."""
+        if self.since is None:
+            self.accepted(cast("asyncio.Transport", transport))
+        self.live.add(self)
+        super().connection_made(transport)
+        if self.since is not None:
+            self._deadline = self.loop.call_at(self.since + self.handshake_time, self.transport.abort)
+
+    def shaken_hands(self) -> None:
+        """Its opening handshake was in time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def data_received(self, data: bytes) -> None:
         """Look at the method before anything else."""
@@ -230,20 +266,43 @@ class CountedConnection(ServerConnection):
         else:
             super().data_received(data)
 
+    def process_event(self, event: Event) -> None:
+        """A message in several frames has its time. One frame has the ping's: no pong comes in the middle of it."""
+        super().process_event(event)
+        if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
+            if event.fin:
+                self._be_patient()
+            elif self._patience is None:
+                self._patience = self.loop.call_later(MESSAGE_TIME, self._give_up)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         super().connection_lost(exc)
         self.live.discard(self)
-        if self.admitted is not None:
-            self.sessions.leave(self.admitted)
+        self._be_patient()
+        self.shaken_hands()
+        self.left()
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        if self.transport.is_reading():
+            log.info("message not complete in time", extra={"address": self.admitted and self.admitted.address})
+            self._closing = self.loop.create_task(self.close(1008, f"not complete after {MESSAGE_TIME:.0f} s"))
+        else:  # what comes is not read at the moment, since what came before is not answered yet
+            self._patience = self.loop.call_later(MESSAGE_TIME, self._give_up)
 
 
 async def _converse(connection: ServerConnection, channel: _WebSocketChannel, session: Session) -> None:
     """Hand message after message to the session until either end closes."""
     request = connection.request
     scheme, _, credentials = (request.headers.get("Authorization", "") if request else "").partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        await session.bind(credentials.strip())
+    if scheme.lower() == "bearer" and credentials and not await session.introduce(credentials.strip()):
+        await connection.close(1011, "internal error")
+        return
     try:
         async for message in connection:
             if isinstance(message, bytes):

@@ -116,6 +116,16 @@ class Framing:
             begins = self._is_between_texts()
         return found
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a text has begun and is not complete."""
+        return bool(self._held)
+
+    def give_up(self, reason: str) -> BrokenText:
+        """Tell that the rest of a text that has begun is not waited for any more, and ignore whatever comes later."""
+        self._closed = True
+        return BrokenText(reason, _names_jsonrpc(self._held), fatal=True)
+
     def close(self) -> None:
         """Ignore whatever comes later."""
         self._closed = True

@@ -271,9 +271,10 @@ async def test_a_group_removed_by_force_lets_go_of_all(building: Building) -> No
     assert sorted(changes) == sorted([("Changed", grant.id), ("Changed", membership.id), ("Removed", group.id)])
     assert [change for change in told if isinstance(change, SyncDue)] == [SyncDue(lock.id)]
     assert await building.groups.listed(building.owner, None, Query()) == []
-    with pytest.raises(errors.LockGroupNotFound):
-        await building.groups.find(building.owner, group.id, None)
-    assert await building.rows("SELECT active FROM lock_groups") == [(0,)]
+    assert not (await building.groups.find(building.owner, group.id, None)).active
+    for verb in (building.join(group, lock), building.grant(person, group), building.remove_group(group, unjoin=True)):
+        with pytest.raises(errors.LockGroupNotFound):
+            await verb
     decision = await building.asks(person, lock)
     assert (decision.reason, decision.on_lock) == (AccessReason.REVOKED, True)
     await building.synchronise(lock)

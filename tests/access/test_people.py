@@ -62,7 +62,7 @@ async def test_a_persons_phone_is_kept_in_one_spelling(building: Building, spell
 
 async def test_what_is_no_phone_number_is_refused(building: Building) -> None:
     """A text that is no phone number makes no person."""
-    for nonsense in ("call me", "+47", "0" * 30):
+    for nonsense in ("call me", "+47", "0" * 30, "+4781549300x12", "+47 815 HELLO"):
         with pytest.raises(InvalidValue):
             await building.person(phone=nonsense)
     assert await building.count("persons") == 0
@@ -80,6 +80,8 @@ async def test_a_user_is_one_person_of_an_owner(building: Building) -> None:
         await building.people.update(second.id, {"username": "ada"}, **BY)
     with pytest.raises(InvalidValue):
         await building.people.update(second.id, {"username": "nobody"}, **BY)
+    with pytest.raises(InvalidValue, match="push button"):
+        await building.people.update(second.id, {"username": ""}, **BY)
     await building.people.update(first.id, {"username": None}, **BY)
     assert (await building.people.update(second.id, {"username": "ada"}, **BY)).username == "ada"
 
@@ -262,6 +264,27 @@ async def test_a_disabled_credential_opens_nothing(building: Building) -> None:
     assert (await building.asks(card, lock)).reason is AccessReason.DISABLED
     assert (await building.asks(code, lock)).allowed
     assert (await building.asks(person, lock)).allowed
+
+
+async def test_a_lock_lets_only_those_credentials_in_that_it_knows(building: Building) -> None:
+    """What a lock would do with a person's credential is told by whether it has heard of it, and of its end."""
+    lock, person = await building.lock(), await building.person()
+    await building.grant(person, lock)
+    await building.synchronise(lock)
+    card = await building.credential(person=person)
+
+    async def answer() -> tuple[bool, bool]:
+        decision = await building.asks(card, lock)
+        assert (await building.asks(person, lock)).on_lock
+        return decision.desired, decision.on_lock
+
+    assert await answer() == (True, False)
+    await building.synchronise(lock)
+    assert await answer() == (True, True)
+    await building.people.update_credential(card.id, enabled=False, **BY)
+    assert await answer() == (False, True)
+    await building.synchronise(lock)
+    assert await answer() == (False, False)
 
 
 async def test_a_change_that_changes_nothing_is_not_told(building: Building) -> None:

@@ -192,4 +192,4 @@ async def visiting() -> AsyncIterator[Visit]:
             for complaint in visitor.complaints
             if not any(known in complaint for known in expected)
         ]
-        assert complaints == []
+        assert complaints == [], complaints

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from browser import Visit, Visitor
+from caretaker import DoorsTour, furnished
 from conftest import PASSWORD, PATIENCE, Server, SpawnServer, StartServer
 from playwright.async_api import Page, expect
 
@@ -303,12 +305,13 @@ async def test_screenshots(
     if screenshots is None:
         pytest.skip("nobody asked for screenshots (SCREENSHOTS=folder)")
     await crowded(home)
-    visitor = await visit(
-        home, width=width, height=844 if width < 720 else 800, color_scheme=theme, reduced_motion="reduce"
-    )
-    async for view in Tour(visitor).views():
-        dialog = await visitor.page.get_by_role("dialog").count()
-        await visitor.page.screenshot(path=screenshots / f"{view}-{theme}-{width}.png", full_page=not dialog)
+    things = await furnished(home)
+    size = {"width": width, "height": 844 if width < 720 else 800}
+    for tour in (Tour, partial(DoorsTour, things=things)):
+        visitor = await visit(home, **size, color_scheme=theme, reduced_motion="reduce")
+        async for view in tour(visitor).views():
+            dialog = await visitor.page.get_by_role("dialog").count()
+            await visitor.page.screenshot(path=screenshots / f"{view}-{theme}-{width}.png", full_page=not dialog)
     fresh = await visit(await start_server(data_dir=tmp_path / "fresh"), width=width, color_scheme=theme)
     await fresh.sees("Set up this server")
     await fresh.fill(username="ab", password=PASSWORD[:-1])

@@ -188,10 +188,10 @@ async def test_08_demoted_live(home: Server, visit: Visit) -> None:
     await operator.call("Users.SetUserScopes", {"username": "carol", "scopes": scopes})
     await expect(visitor.text("This needs Administrator. You have: Control things, All things.")).to_be_visible()
     links = visitor.page.get_by_role("navigation").get_by_role("link")
-    await expect(links).to_have_text(["Account", "Developer"])
+    await expect(links).to_have_text(["Doors", "Account", "Developer"])
     await expect(visitor.page.locator("#assertive")).to_contain_text("Your permissions changed.")
     await operator.call("Users.SetUserScopes", {"username": "carol", "scopes": ["PermissionScopeAdmin"]})
-    await expect(links).to_have_text(["Users", "Account", "Developer"])
+    await expect(links).to_have_text(["Users", "Doors", "Account", "Developer"])
 
 
 async def test_20_push_button(start_server: StartServer, visit: Visit) -> None:

@@ -8,7 +8,7 @@ from pages import DOCS, ROOT
 
 
 def test_each_promise_has_its_test() -> None:
-    """Every promise names a test; all of them exist, and no robustness story is left out."""
+    """Every promise names a test; all of them exist, and no story of robustness, fuzzing or attackers is left out."""
     page = (DOCS / "operate" / "robustness.md").read_text()
     promises = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| Promise ")]
     named = set()
@@ -19,5 +19,7 @@ def test_each_promise_has_its_test() -> None:
         assert re.search(rf"^(async )?def {shown[2]}\(", source, re.MULTILINE), promise
         named.add(shown[2])
     assert len(named) == len(promises)
-    stories = "".join(path.read_text() for path in (ROOT / "tests" / "robustness").glob("test_*.py"))
-    assert set(re.findall(r"^async def (test_\w+)", stories, re.MULTILINE)) <= named
+    told = [*(ROOT / "tests").glob("robustness/test_*.py"), *(ROOT / "tests").glob("fuzz/test_*.py")]
+    told.append(ROOT / "tests" / "security" / "test_many_attackers.py")
+    stories = "".join(path.read_text() for path in told)
+    assert set(re.findall(r"^(?:async )?def (test_\w+)", stories, re.MULTILINE)) <= named

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import Any, Self
 
 import hypothesis
 import uvloop
-from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE
+from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Transport
 from hypothesis import HealthCheck
 
 from nymead_users.app import running
 from nymead_users.config import Settings
 from nymead_users.endpoint import Endpoint
+from nymead_users.wire.framing import BrokenText, parse
 
 #: With FUZZ set, that many examples of each kind, and others each time; without, a few, and always the same.
 EXAMPLES = int(os.environ.get("FUZZ", "0"))
@@ -101,6 +103,13 @@ class Line:
         self.send(json.dumps(message).encode() + b"\n")
         return json.loads(self.line())["result"]
 
+    def exchange(self, requests: list[bytes]) -> list[bytes]:
+        """Send requests in one go, and nothing more; the lines that come."""
+        for request in requests:
+            self.send(request)
+        self.hang_up()
+        return list(iter(self.line, b""))
+
     def __enter__(self) -> Self:
         return self
 
@@ -110,11 +119,108 @@ class Line:
         self.socket.close()
 
 
+#: A WebSocket's beginning.
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def frame(data: bytes, opcode: int = 1) -> bytes:
+    """A client's frame (RFC 6455): text, unless it is said otherwise."""
+    size = len(data)
+    if size < 126:
+        head = bytes([0x80 | size])
+    elif size < 1 << 16:
+        head = b"\xfe" + size.to_bytes(2, "big")
+    else:
+        head = b"\xff" + size.to_bytes(8, "big")
+    return bytes([0x80 | opcode]) + head + bytes(4) + data  # a mask of zeros changes nothing
+
+
+class Frames(Line):
+    """A WebSocket connection that looks like a stream: each ``send`` is a frame, each frame that comes a line."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        super().send(UPGRADE)
+        while super().line().strip():
+            pass
+
+    def send(self, data: bytes) -> None:
+        super().send(frame(data))
+
+    def hang_up(self) -> None:
+        super().send(frame(b"", 8))
+
+    def exchange(self, requests: list[bytes]) -> list[bytes]:
+        """Send requests, each when the one before is answered, for who closes gets no answer; the lines that come."""
+        lines = []
+        for request in requests:
+            self.send(request)
+            while line := self.line():
+                lines.append(line)
+                if not is_notification(json.loads(line)):
+                    break
+        self.hang_up()
+        return lines
+
+    def line(self) -> bytes:
+        """What is in the next text frame; nothing once the server closes."""
+        try:
+            while head := self._file.read(2):
+                size = head[1]
+                if size >= 126:
+                    size = int.from_bytes(self._file.read(2 if size == 126 else 8), "big")
+                data = self._file.read(size)
+                if head[0] == 0x81:
+                    return data
+                assert head[0] in (0x88, 0x89, 0x8A), head
+                if head[0] == 0x88:
+                    return b""
+        except (ConnectionError, ssl.SSLError):
+            self.reset = True
+        return b""
+
+
+class Bystander(threading.Thread):
+    """Somebody else, who calls over TCP all the while and remembers the longest wait for an answer, in seconds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self._over = threading.Event()
+        self.longest = 0.0
+        self.served = 0
+
+    def run(self) -> None:
+        with Line(self._url) as line:
+            while not self._over.wait(0.01):
+                begin = time.monotonic()
+                line.call("JSONRPC.Hello")
+                self.longest = max(self.longest, time.monotonic() - begin)
+                self.served += 1
+
+    def end(self) -> None:
+        """It was there to the end, and was always served."""
+        alive = self.is_alive()
+        self._over.set()
+        self.join(PATIENCE)
+        assert alive
+        assert self.served
+        assert self.longest < PROMPT
+
+
+#: Seconds for an answer while anything is thrown at the server: many times what the worst of it takes, on a machine
+#: that has other things to do.
+PROMPT = 5.0
+
+
 class Target:
-    """The server, the connection of somebody else that it serves meanwhile, and its errors."""
+    """The server, the connections of somebody else that it serves meanwhile, and its errors."""
 
     def __init__(self, urls: list[str], operator: Line, errors: Errors) -> None:
-        self.tcp, self.ws, self.free = urls
+        self.tcp, self.ws, self.free, self.free_ws = urls
         self._errors = errors
         self._operator = operator
         self._token = ""
@@ -128,6 +234,12 @@ class Target:
             login = {"username": "fuzzed", "password": PASSWORD, "deviceName": "fuzzer"}
             self._token = self._operator.call("JSONRPC.Authenticate", login)["token"]
         return self._token
+
+    def line(self, transport: Transport, *, free: bool = False) -> Line:
+        """A new connection, to the listener that asks for no token if ``free``."""
+        if transport == "ws":
+            return Frames(self.free_ws if free else self.ws)
+        return Line(self.free if free else self.tcp)
 
     def contract(self) -> dict[str, Any]:
         """The API as the server describes it."""
@@ -160,13 +272,14 @@ class Target:
 
 @contextmanager
 def target_in(directory: Path) -> Iterator[Target]:
-    """A server that has been set up, with a listener for TCP, one for WebSocket, and one that asks for no token."""
+    """A server that has been set up, with listeners for TCP and WebSocket, each with and without tokens."""
     chosen: dict[str, Any] = {
         "data_dir": directory / "data",
         "listeners": [
             "nymea://127.0.0.1:0",
             "ws://127.0.0.1:0",
             {"url": "nymea://127.0.0.1:0", "authentication": False},
+            {"url": "ws://127.0.0.1:0", "authentication": False},
         ],
         "argon2": CHEAP_ARGON2,
         "throttling": {"free_attempts": 1_000_000},
@@ -192,7 +305,12 @@ def target_in(directory: Path) -> Iterator[Target]:
         with Line(f"unix://{directory}/data/control.sock") as operator:
             target = Target(urls, operator, errors)
             target.token()
-            yield target
+            bystander = Bystander(target.tcp)
+            bystander.start()
+            try:
+                yield target
+            finally:
+                bystander.end()
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(PATIENCE)
@@ -201,21 +319,65 @@ def target_in(directory: Path) -> Iterator[Target]:
     assert errors.lines == []
 
 
-def replies(text: bytes) -> list[Any]:
-    """The messages in what a server sent, each of which has to be right in one of the dialects."""
+def replies(text: bytes, dialect: Dialect | None = None) -> list[Any]:
+    """The messages in what a server sent, each of which has to be right in this dialect, or else in one of the two."""
     lines = text.split(b"\n")
     assert lines.pop() == b"", f"an unfinished message: {text[-200:]!r}"
     messages = [json.loads(line) for line in lines]
     for message in messages:
+        is_jsonrpc2 = isinstance(message, list) or "jsonrpc" in message
+        assert dialect in (None, "jsonrpc2" if is_jsonrpc2 else "nymea"), message
         if isinstance(message, list):
             assert message
             for member in message:
                 _check_jsonrpc2(member)
-        elif "jsonrpc" in message:
+        elif is_jsonrpc2:
             _check_jsonrpc2(message)
         else:
             _check_nymea(message)
     return messages
+
+
+def echo(request: bytes, dialect: Dialect) -> Any:
+    """The id with which a request has to be answered."""
+    message = parse(request)
+    if isinstance(message, BrokenText):
+        return -1 if dialect == "nymea" else None
+    if dialect == "nymea":
+        return message["id"] if type(message["id"]) is int else 0
+    well_formed = (
+        isinstance(message["method"], str)
+        and isinstance(message["params"], dict | list)
+        and isinstance(message.get("token"), str | None)
+        and isinstance(message["id"], str | int | float | None)
+        and not isinstance(message["id"], bool)
+    )
+    return message["id"] if well_formed else None
+
+
+def hold(line: Line, requests: list[bytes], dialect: Dialect) -> list[Any]:
+    """Send requests, each with an id, and hold the answers against them; the answers.
+
+    Each has its own, in order and with its id, unless the connection was closed after one of them.
+    """
+    told = [message for message in replies(b"".join(line.exchange(requests)), dialect) if not is_notification(message)]
+    assert [message["id"] for message in told] == [echo(request, dialect) for request in requests][: len(told)]
+    assert len(told) == len(requests) or line.reset or (told and _closes(told[-1])), told
+    return told
+
+
+def is_notification(message: Any) -> bool:
+    """Whether a message from the server, of whatever dialect, answers nothing."""
+    return isinstance(message, dict) and ("notification" in message or "method" in message)
+
+
+def _closes(message: dict[str, Any]) -> bool:
+    """Whether an answer is the last one: the connection is closed after it."""
+    if "jsonrpc" in message:
+        code: int | None = message.get("error", {}).get("code")
+        return code in (-32001, -32002)
+    text: str = message.get("error", "")
+    return message["status"] == "unauthorized" or text.startswith("Handshake required.")
 
 
 def _check_jsonrpc2(message: dict[str, Any]) -> None:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Dialect
+from conftest import PASSWORD, Dialect, Transport
 from hypothesis import given
 from hypothesis import strategies as st
-from target import EXAMPLES, Line, Target, replies, settings
+from target import EXAMPLES, Target, hold, settings
 
 NAMESPACES = ("JSONRPC", "Users", "Access", "LockGroups")
 
@@ -142,16 +142,12 @@ def message(method: Any, params: Any, dialect: Dialect, number: Any, token: Any)
     return json.dumps(request).encode() + b"\n"
 
 
-def answered(target: Target, dialect: Dialect, requests: list[bytes], token: str | None) -> None:
+def answered(target: Target, transport: Transport, dialect: Dialect, requests: list[bytes], token: str | None) -> None:
     """Send a handshake and these requests, to the listener that wants a token if there is one, and look at answers."""
-    with Line(target.free if token is None else target.tcp) as line:
-        line.send(message("JSONRPC.Hello", {}, dialect, 0, token))
-        for request in requests:
-            line.send(request)
-        line.hang_up()
-        told = replies(line.rest())
-    # Each has its reply, unless the connection was closed after one of them.
-    assert len(told) > len(requests) or line.reset or "error" in told[-1], told
+    hello = message("JSONRPC.Hello", {}, dialect, 0, token)
+    with target.line(transport, free=token is None) as line:
+        told = hold(line, [hello, *requests], dialect)
+    assert told[:1] or line.reset
     target.unharmed()
 
 
@@ -173,14 +169,15 @@ def fuzz(target: Target, method: str, right: st.SearchStrategy[dict[str, Any]]) 
 
     @given(
         st.lists(right | broken(right) | broken(right) | wild, min_size=1, max_size=3),
+        st.sampled_from(["tcp", "ws"]),
         st.sampled_from(["nymea", "jsonrpc2"]),
         st.booleans(),
     )
     @settings(EACH)
-    def call(many: list[Any], dialect: Dialect, logged_in: bool) -> None:
+    def call(many: list[Any], transport: Transport, dialect: Dialect, logged_in: bool) -> None:
         token = target.token() if logged_in else None
         requests = [message(method, params, dialect, number, token) for number, params in enumerate(many, 1)]
-        answered(target, dialect, requests, token)
+        answered(target, transport, dialect, requests, token)
 
     call()
 
@@ -192,16 +189,20 @@ ids = numbers | texts | wild
     st.lists(
         st.tuples(texts | st.sampled_from(["JSONRPC.Hello", "Users.GetUsers"]) | wild, wild, ids, wild), max_size=4
     ),
+    st.sampled_from(["tcp", "ws"]),
     st.sampled_from(["nymea", "jsonrpc2"]),
 )
-@settings(60)
-def test_any_envelope(target: Target, requests: list[tuple[Any, Any, Any, Any]], dialect: Dialect) -> None:
-    """Whatever stands for method, params, id and token, each request that has to be answered is, and rightly."""
-    with Line(target.free) as line:
-        for method, params, number, token in requests:
-            line.send(message(method, params, dialect, number, token))
-        line.hang_up()
-        replies(line.rest())
+@settings(80)
+def test_any_envelope(
+    target: Target, requests: list[tuple[Any, Any, Any, Any]], transport: Transport, dialect: Dialect
+) -> None:
+    """Whatever stands for method, params, id and token, each request is answered once, in order, and rightly."""
+    with target.line(transport, free=True) as line:
+        hold(
+            line,
+            [message(method, params, dialect, number, token) for method, params, number, token in requests],
+            dialect,
+        )
     target.unharmed()
 
 

@@ -20,7 +20,8 @@ from conftest import PATIENCE, Process, SpawnServer
 
 from nymead_users.client import Client, ConnectionLost
 
-ROUNDS = 6
+#: How often the server is killed; `make soak` asks for more.
+ROUNDS = int(os.environ.get("CRASHES", "6"))
 WRITERS = 5
 
 #: How much each writer has at once; small enough that everything is changed again and again.

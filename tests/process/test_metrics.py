@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,53 @@ async def test_logins_are_counted_by_outcome(start_server: StartServer) -> None:
         'nymead_users_logins_total{outcome="throttled"}': 1,
     }
     assert samples["nymead_users_password_hashes_pending"] == 0
+
+
+async def test_logins_that_wait_and_those_turned_away_are_counted(start_server: StartServer) -> None:
+    """Passwords being looked at show while they are, and logins beyond the queue count as busy."""
+    # A password takes about a second.
+    dear = {"time_cost": 16, "memory_cost": 65_536, "parallelism": 1, "workers": 1, "queue": 2}
+    server = await start_server(metrics="127.0.0.1:0", argon2=dear)
+    await server.set_up()
+    clients = [await server.client() for _ in range(8)]
+
+    async def outcome(client: Client) -> str:
+        try:
+            return "failed" if await client.authenticate("nobody", PASSWORD, "x") is None else "success"
+        except CallError as refusal:
+            return refusal.message
+
+    logins = [asyncio.create_task(outcome(client)) for client in clients]
+    async with asyncio.timeout(PATIENCE):
+        while not (await scrape(server.metrics))["nymead_users_password_hashes_pending"]:
+            assert not all(login.done() for login in logins)
+    told = await asyncio.gather(*logins)
+    assert set(told) == {"failed", "Server busy. Try again later."}
+    samples = await scrape(server.metrics)
+    assert samples['nymead_users_logins_total{outcome="failed"}'] == told.count("failed")
+    assert samples['nymead_users_logins_total{outcome="busy"}'] == len(told) - told.count("failed")
+    assert samples["nymead_users_password_hashes_pending"] == 0
+
+
+async def test_what_the_store_fails_is_counted(spawn_server: SpawnServer) -> None:
+    """A change and a login that cannot be stored count under their outcomes."""
+    process = await spawn_server("--log-level", "error", environ=ON)
+    (line,) = (line for line in process.output if line.startswith("Metrics on "))
+    async with await Client.connect(process.url()) as client:
+        await client.hello()
+        new = {"username": "admin", "password": PASSWORD}
+        assert await client.call("JSONRPC.CreateUser", new) == {"error": "UserErrorNoError"}
+        assert await client.authenticate("admin", PASSWORD, "phone") is not None
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        assert await client.call("Users.SetUserInfo", {"displayName": "x"}) == {"error": "UserErrorBackendError"}
+        with pytest.raises(CallError, match="Internal error"):
+            await client.authenticate("admin", PASSWORD, "tablet")
+    samples = await scrape(line.removeprefix("Metrics on ").removesuffix("/metrics"))
+    calls = "nymead_users_calls_total"
+    assert samples[f'{calls}{{method="Users.SetUserInfo",outcome="UserErrorBackendError"}}'] == 1
+    assert samples[f'{calls}{{method="JSONRPC.Authenticate",outcome="InternalError"}}'] == 1
+    assert samples['nymead_users_logins_total{outcome="error"}'] == 1
+    assert samples['nymead_users_logins_total{outcome="success"}'] == 1
 
 
 async def test_who_is_there_and_what_was_sent(start_server: StartServer) -> None:

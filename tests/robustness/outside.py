@@ -7,12 +7,14 @@ import resource
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from conftest import PASSWORD, PATIENCE, Process
@@ -28,6 +30,15 @@ PROGRAM = (sys.executable, "-m", "nymead_users")
 OK = {"error": "UserErrorNoError"}
 BACKEND_ERROR = {"error": "UserErrorBackendError"}
 BUSY = "Server busy. Try again later."
+#: The beginning of a WebSocket, as a client's bytes.
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+#: As many things as make a user of 390 KB.
+THINGS = [str(UUID(int=number)) for number in range(10_000)]
+
 HELLO = b'{"id":0,"method":"JSONRPC.Hello"}\n'
 
 
@@ -48,7 +59,7 @@ async def login(url: str, *, dialect: Any = "nymea") -> Client:
 
 async def until(happened: Callable[[], bool]) -> None:
     """Wait for something that shows only if it is looked at."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(3 * PATIENCE):
         while not happened():  # noqa: ASYNC110 - there is nothing to wait for in another process
             await asyncio.sleep(0.01)
 
@@ -101,6 +112,36 @@ def small_socket(url: str) -> socket.socket:
     connection.connect((endpoint.host, endpoint.port))
     connection.setblocking(False)
     return connection
+
+
+def unverified() -> ssl.SSLContext:
+    """TLS that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether nothing more comes."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def ends(streams: Iterable[tuple[asyncio.StreamReader, asyncio.StreamWriter]], number: int) -> None:
+    """Wait until so many of these connections, and no more, have been ended by the server."""
+    reading = {asyncio.ensure_future(ended(reader)) for reader, _ in streams}
+    left = reading
+    async with asyncio.timeout(PATIENCE):
+        while len(reading) - len(left) < number:
+            _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+    assert len(reading) - len(left) == number
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
 
 
 # A network of its own

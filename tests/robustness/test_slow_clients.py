@@ -8,33 +8,43 @@ import signal
 import socket
 import ssl
 import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
+import pytest
 from conftest import PASSWORD, PATIENCE, Process, SpawnServer
 from outside import (
     HELLO,
     HERE,
     MB,
     OK,
+    THINGS,
+    UPGRADE,
     Memory,
     connect_within,
     cut,
+    ended,
     login,
     network,
     open_files,
     set_up,
     small_socket,
     until,
+    unverified,
 )
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from nymead_users.client import Client
+from nymead_users.config import Limits
 from nymead_users.endpoint import Endpoint
+from nymead_users.session.session import MESSAGE_TIME
+from nymead_users.transport.websocket import PING_INTERVAL, PING_TIMEOUT
 
-#: A user who may access so many things has a notification of 390 KB, 360 KB of them ids; in all it is 60 MB.
-THINGS = [str(UUID(int=number)) for number in range(10_000)]
+#: With THINGS each notification has 390 KB, 360 KB of them ids; in all it is 60 MB.
 CHANGES = 160
 
 
@@ -108,6 +118,169 @@ async def test_silent_connections_go_whatever_they_connect_to(spawn_server: Spaw
             assert (await client.call("Users.GetUserInfo"))["error"] == "UserErrorNoError"
 
 
+def test_silence_is_borne_for_ten_seconds() -> None:
+    """By default a new connection may stay silent for ten seconds."""
+    assert Limits().handshake_time == 10
+
+
+async def shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, halfway: Callable[[], Any]) -> None:
+    """TLS's handshake, the first message of it byte by byte for about three seconds, and something before its end."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = unverified().wrap_bio(received, sent, server_hostname="localhost")
+    slow = True
+    while True:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            data = sent.read()
+            if slow:
+                for number in range(30):
+                    writer.write(data[number : number + 1])
+                    await asyncio.sleep(0.1)  # that is how slow it is
+                await halfway()
+                data, slow = data[30:], False
+            writer.write(data)
+            received.write(await reader.read(MB))
+        else:
+            writer.write(sent.read())
+            return
+
+
+@pytest.mark.parametrize("scheme", ["nymeas", "wss"])
+async def test_a_slow_handshake_gains_no_time(spawn_server: SpawnServer, scheme: str) -> None:
+    """Whose TLS handshake took long is cut before those that came while it lasted, all silent since."""
+    process = await spawn_server(
+        *("--log-level", "error", "--listen", f"{scheme}://127.0.0.1:0", "--listen", "nymea://127.0.0.1:0"),
+        environ={"NYMEAD_USERS_LIMITS__HANDSHAKE_TIME": "6"},
+    )
+    slow, plain = Endpoint.parse(process.url(scheme)), Endpoint.parse(process.url())
+    streams = [await asyncio.open_connection(slow.host, slow.port)]
+
+    async def another() -> None:
+        streams.append(await asyncio.open_connection(plain.host, plain.port))
+
+    async with asyncio.timeout(PATIENCE):
+        await shake_hands(*streams[0], another)
+        reading = [asyncio.ensure_future(ended(reader)) for reader, _ in streams]
+        first, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        assert first == {reading[0]}
+        await reading[1]
+    for _, writer in streams:
+        writer.close()
+
+
+#: Runs the server with less patience with a message that was begun.
+_IMPATIENT = """
+import sys
+from nymead_users.session import session
+session.MESSAGE_TIME = 4.0
+from nymead_users.transport import websocket
+websocket.PING_INTERVAL, websocket.PING_TIMEOUT = 1.0, 4.0
+from nymead_users.cli import main
+sys.argv[0] = "nymead-users"
+main()
+"""
+
+
+def test_a_message_may_take_a_minute() -> None:
+    """The time for a message is a minute, and a WebSocket frame that keeps the pong away has no longer."""
+    assert MESSAGE_TIME == 60
+    assert PING_INTERVAL + PING_TIMEOUT <= 60
+
+
+async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, byte: bytes = b"x") -> bytes:
+    """Send byte after byte until the server closes the connection; what it says before."""
+    told = bytearray()
+
+    async def read() -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(MB):
+                told.extend(data)
+
+    reading = asyncio.ensure_future(read())
+    async with asyncio.timeout(PATIENCE):
+        while not reading.done():
+            writer.write(byte)
+            await asyncio.wait({reading}, timeout=0.05)
+    return bytes(told)
+
+
+@pytest.mark.parametrize("scheme", ["nymea", "nymeas"])
+async def test_a_message_that_never_ends_is_not_waited_for(spawn_server: SpawnServer, scheme: str) -> None:
+    """Who has spoken and then sends a message byte by byte is told that it took too long, and let go; others stay."""
+    process = await spawn_server(
+        *("--log-level", "error", "--listen", f"{scheme}://127.0.0.1:0"), program=(sys.executable, "-c", _IMPATIENT)
+    )
+    endpoint = Endpoint.parse(process.url(scheme))
+    tls = unverified() if endpoint.tls else None
+    streams = [await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls) for _ in range(3)]
+    for reader, writer in streams:
+        writer.write(HELLO)
+        assert b"success" in await reader.readline()
+    (slow, idle, steady) = streams
+    # Messages that each take a while, one after the other, are answered; who is silent has begun none.
+    answering = asyncio.create_task(answers(*steady))
+    slow[1].write(b'{"id": 7, "method": "')
+    told = await drips(*slow)
+    assert json.loads(told)["status"] == "error"
+    assert "not complete after 4 s" in json.loads(told)["error"]
+    await answering
+    idle[1].write(HELLO)
+    assert b"success" in await idle[0].readline()
+    for _, writer in streams:
+        writer.close()
+
+
+async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send messages for longer than one may take, the end of each together with the beginning of the next."""
+    begin = time.monotonic()
+    async with asyncio.timeout(PATIENCE):
+        writer.write(HELLO[:10])
+        while time.monotonic() < begin + 5:
+            await asyncio.sleep(0.1)  # that is how slow it is
+            writer.write(HELLO[10:] + HELLO[:10])
+            assert b"success" in await reader.readline()
+        writer.write(HELLO[10:])
+        assert b"success" in await reader.readline()
+
+
+async def test_a_websocket_message_that_never_ends_is_not_waited_for(spawn_server: SpawnServer) -> None:
+    """Who sends frame after frame of one message, or one frame byte by byte, is let go; others are served."""
+    process = await spawn_server("--log-level", "error", program=(sys.executable, "-c", _IMPATIENT))
+    endpoint = Endpoint.parse(process.url("ws"))
+
+    async def fragments() -> AsyncIterator[str]:
+        yield '{"id": 1, "method": "'
+        while True:
+            await asyncio.sleep(0.05)  # that is how slow it is
+            yield "x"
+
+    async with (
+        await Client.connect(process.url("ws")) as bystander,
+        connect(process.url("ws"), proxy=None) as in_frames,
+        connect(process.url("ws"), proxy=None) as idle,
+    ):
+        await bystander.hello()
+        for client in (in_frames, idle):
+            await client.send(HELLO.decode())
+            assert json.loads(await client.recv())["status"] == "success"
+        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        # A handshake, Hello in a frame, and the beginning of a frame of 60,000 bytes; a mask of zeros changes nothing.
+        hello = b"\x81" + bytes([0x80 | len(HELLO)]) + bytes(4) + HELLO
+        writer.write(UPGRADE + hello + b"\x81\xfe\xea\x60" + bytes(4))
+        dripping = asyncio.create_task(drips(reader, writer))
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ConnectionClosed):
+                await in_frames.send(fragments())
+        assert in_frames.close_code == 1008
+        assert in_frames.close_reason == "not complete after 4 s"
+        assert b"success" in await dripping
+        await idle.send(HELLO.decode())
+        assert json.loads(await idle.recv())["status"] == "success"
+        await bystander.hello()
+        writer.close()
+
+
 #: Runs the server with other seconds: for the keep-alive of TCP, and for WebSocket's pings.
 _HURRIED = """
 import sys
@@ -160,6 +333,26 @@ async def test_clients_that_vanished_are_found(spawn_server: SpawnServer) -> Non
     assert messages.count("disconnected") == 3 + 1
 
 
+async def test_a_client_that_takes_nothing_is_found(spawn_server: SpawnServer) -> None:
+    """A client on TCP that is there and for as long takes nothing of what is sent to it counts as vanished, too."""
+    process = await spawn_server("--log-level", "error", program=(sys.executable, "-c", _HURRIED))
+    await set_up(process)
+    async with await login(f"unix://{process.data_dir}/control.sock") as operator:
+        before = open_files(process)
+        reader, writer = await asyncio.open_connection(sock=small_socket(process.url()), limit=1024)
+        credentials = {"username": "admin", "password": PASSWORD, "deviceName": "deaf"}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "JSONRPC.Authenticate", "params": credentials}
+        writer.write(json.dumps(call).encode())
+        assert b"result" in await reader.readline()
+        for _ in range(20):
+            call = {"jsonrpc": "2.0", "id": 2, "method": "JSONRPC.KeepAlive", "params": ["x" * 900_000]}
+            writer.write(json.dumps(call).encode())
+        assert open_files(process) == before + 1
+        await until(lambda: open_files(process) <= before)
+        assert (await operator.call("Users.GetUsers"))["users"]
+        writer.transport.abort()
+
+
 def keepalive_timer(process: Process, client: socket.socket) -> float | None:
     """Seconds to the kernel's next keep-alive on a server's side of a connection; None without (proc(5), net/tcp)."""
     ports = [f"{name[1]:04X}" for name in (client.getpeername(), client.getsockname())]
@@ -176,11 +369,9 @@ async def test_keep_alive_is_on(spawn_server: SpawnServer) -> None:
     process = await spawn_server(
         *(word for scheme in ("nymea", "nymeas", "ws", "wss") for word in ("--listen", f"{scheme}://127.0.0.1:0"))
     )
-    unverified = ssl.create_default_context()
-    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     for url in process.urls:
         endpoint = Endpoint.parse(url)
-        tls = unverified if endpoint.tls else None
+        tls = unverified() if endpoint.tls else None
         _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls)
         connection = writer.get_extra_info("socket")
 

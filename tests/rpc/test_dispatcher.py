@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, NotRequired
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from nymead_users.rpc import errors
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.dispatcher import Dispatcher
 from nymead_users.rpc.namespace import Access, Namespace, NoParams, Params, method, wire_type
+from nymead_users.rpc.observed import ObservedDispatcher
 from nymead_users.rpc.registry import Registry
 from nymead_users.session.broadcaster import Broadcaster
 from nymead_users.session.directory import Directory
@@ -115,9 +118,11 @@ class Connection:
         namespace: type[Lab] = Lab,
         scopes: Scope = Scope.NONE,
         check_returns: bool = False,
+        observe: Callable[[str, str, float], None] | None = None,
     ) -> None:
         house = House(scopes)
-        dispatcher = Dispatcher(Registry([namespace(conduct)]), house, check_returns=check_returns)
+        kind = Dispatcher if observe is None else partial(ObservedDispatcher, observe=observe)
+        dispatcher = kind(Registry([namespace(conduct)]), house, check_returns=check_returns)
         directory = Directory(EventBus(), limit=1, limit_per_address=1)
         limits = Limits(message_size=1024, outbox_size=1024, handshake_time=60.0)
         sessions = SessionFactory(dispatcher, directory, Broadcaster(directory), house, limits, authentication=True)
@@ -224,6 +229,32 @@ async def test_a_cancelled_call_stays_cancelled(jsonrpc: bool) -> None:
     with pytest.raises(asyncio.CancelledError):
         await connection.ask("Lab.Answer", {"number": 1}, jsonrpc=jsonrpc)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("conduct", "outcome"),
+    [
+        (lambda: {"number": 1}, "ok"),
+        (raising(errors.PermissionDenied()), "PermissionDenied"),
+        (raising(ValueError(SECRET)), "InternalError"),
+        (raising(asyncio.CancelledError()), "Cancelled"),
+    ],
+    ids=["ok", "refused", "failed", "cancelled"],
+)
+async def test_a_call_is_observed_with_its_outcome(conduct: Callable[[], Any], outcome: str) -> None:
+    """Whoever measures is told of each call once, whatever came of it, a cancelled one included."""
+    observed: list[tuple[str, str, float]] = []
+
+    def observe(method_name: str, came: str, seconds: float) -> None:
+        observed.append((method_name, came, seconds))
+
+    connection = Connection(conduct, observe=observe)
+    with suppress(asyncio.CancelledError):
+        await connection.ask("Lab.Answer", {"number": 1}, jsonrpc=True)
+    connection.close()
+    ((method_name, came, seconds),) = observed
+    assert (method_name, came) == ("Lab.Answer", outcome)
+    assert seconds >= 0
 
 
 # Returns

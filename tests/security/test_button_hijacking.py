@@ -131,7 +131,6 @@ async def test_a_requester_gone_between_press_and_delivery_leaves_no_live_token(
         assert "token" not in str(owner.notifications(FINISHED))
 
 
-@pytest.mark.loaded
 async def test_whoever_presses_and_hangs_up_at_any_moment_leaves_no_stray_token(tmp_path: Path) -> None:
     """Over many interleavings of press and hang-up, a token lives only if it was delivered."""
     async with a_home(tmp_path) as house:
@@ -150,6 +149,7 @@ async def test_whoever_presses_and_hangs_up_at_any_moment_leaves_no_stray_token(
             assert await house.tokens("") == delivered
 
 
+@pytest.mark.loaded
 async def test_the_token_reaches_nobody_else_whatever_they_subscribed_to(button: Server) -> None:
     """The administrator who hears everything, another who waited, and an anonymous peer see nothing of the token."""
     listeners: list[tuple[Raw, str, Dialect]] = []

@@ -335,8 +335,10 @@ async def test_the_operator_is_served_when_everybody_else_fills_the_server(start
     assert (await raws[1].ask(request("JSONRPC.Hello")))["status"] == "success"
 
 
-async def test_when_the_store_fails_no_reply_tells_why(tmp_path: Path, dialect: Dialect) -> None:
-    """If a token cannot be looked up the reply is an internal error with a reference, no exception's text."""
+async def test_when_the_store_fails_no_reply_tells_why(
+    tmp_path: Path, dialect: Dialect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If a token cannot be looked up the reply is a reference to the log, where one line, no traceback, tells why."""
     async with a_home(tmp_path) as house:
         token = (await house.login()).token
         phone = house.phone(dialect)
@@ -349,3 +351,25 @@ async def test_when_the_store_fails_no_reply_tells_why(tmp_path: Path, dialect: 
         else:
             assert reply["status"] == "error"
             assert reply["error"].startswith("Internal error. Reference: ")
+        (line,) = (record for record in caplog.records if record.levelname == "ERROR")
+        assert line.exc_info is None
+        assert vars(line)["reason"] == "the store is closed"
+        assert vars(line)["reference"] in str(reply)
+
+
+async def test_when_the_store_fails_no_token_is_taken_at_an_upgrade(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the token in a WebSocket's request cannot be looked up, it is not bound, and one line in the log tells why."""
+    async with a_home(tmp_path) as house:
+        token = (await house.login()).token
+        session = house.phone().session
+        assert await session.introduce(token) is True
+        assert session.principal is not None
+        session = house.phone().session
+        await house.database.close()
+        assert await session.introduce(token) is False
+        assert session.principal is None
+        (line,) = (record for record in caplog.records if record.levelname == "ERROR")
+        assert line.exc_info is None
+        assert vars(line)["reason"] == "the store is closed"

@@ -17,7 +17,6 @@ from nymead_users.transport.listener import peer_of
 WAYS = list(itertools.product(get_args(Transport), get_args(Dialect)))
 
 
-@pytest.mark.loaded
 async def create(client: Client, username: str, password: str) -> dict[str, Any] | CallError:
     try:
         return await client.call("JSONRPC.CreateUser", {"username": username, "password": password})
@@ -25,6 +24,7 @@ async def create(client: Client, username: str, password: str) -> dict[str, Any]
         return refusal
 
 
+@pytest.mark.loaded
 async def test_of_many_who_race_for_the_first_set_up_one_becomes_administrator(start_server: StartServer) -> None:
     """However many set up the server at once, over whatever: one wins, and nothing of the others remains."""
     server = await start_server(throttling={"free_attempts": 100})

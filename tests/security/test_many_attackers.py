@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import string
 import struct
+from collections import Counter
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from conftest import PASSWORD, PATIENCE, Dialect, Process, Server, SpawnServer, StartServer, Transport
-from house import a_home, greeted, request, tally
+from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Process, Server, SpawnServer, StartServer, Transport
+from house import NO_ERROR, a_home, greeted, request, tally
 
+from nymead_users.client import Client, TooManyAttempts
+from nymead_users.client.transport import StreamTransport
 from nymead_users.endpoint import Endpoint
 
 WRONG = "Wr0ngwrong"
@@ -37,6 +43,50 @@ async def test_many_machines_and_many_names_multiply_no_guesses(tmp_path: Path) 
         assert len(house.passwords.work) <= LOOKED_AT * len(names)
         for name in names[:10]:
             await house.login(name)
+
+
+@pytest.mark.alone
+async def test_a_server_under_many_attackers_looks_at_few_guesses(spawn_server: SpawnServer) -> None:
+    """Of forty addresses' guesses at twenty names a process looks at a few for each; every owner logs in as ever."""
+    process = await spawn_server("--log-level", "error", environ={"NYMEAD_USERS_METRICS": "127.0.0.1:0"})
+    (metrics,) = (line.removeprefix("Metrics on ") for line in process.output if line.startswith("Metrics on "))
+    endpoint = Endpoint.parse(process.url())
+
+    async def connection(address: str) -> Client:
+        streams = await asyncio.open_connection(endpoint.host, endpoint.port, local_addr=(address, 0))
+        client = Client(StreamTransport(*streams), "nymea", token=None, timeout=3 * PATIENCE)
+        stack.push_async_callback(client.close)
+        await client.hello()
+        return client
+
+    async def guess(machine: Client, name: str) -> str:
+        try:
+            return "success" if await machine.authenticate(name, WRONG, "guess") else "failed"
+        except TooManyAttempts:
+            return "throttled"
+
+    names = [f"user{number}" for number in range(10)] + [f"nobody{number}" for number in range(10)]
+    async with AsyncExitStack() as stack:
+        operator = await Client.connect(f"unix://{process.data_dir}/control.sock")
+        stack.push_async_callback(operator.close)
+        await operator.hello()
+        owners = {}
+        for number, name in enumerate(names[:10], 1):
+            assert await operator.call("Users.CreateUser", {"username": name, "password": PASSWORD}) == NO_ERROR
+            owners[name] = await connection(f"127.66.1.{number}")
+            assert await owners[name].authenticate(name, PASSWORD, "phone") is not None
+        machines = [await connection(f"127.66.0.{number}") for number in range(1, 41)]
+        told: Counter[str] = Counter()
+        for name in names:
+            told.update(await asyncio.gather(*(guess(machine, name) for machine in machines)))
+        # Those that are computed when the last of the free ones is found wrong come on top.
+        assert told["failed"] <= (LOOKED_AT + CHEAP_ARGON2["workers"]) * len(names)
+        assert told["failed"] + told["throttled"] == len(machines) * len(names)
+        page = (await asyncio.to_thread(urlopen, metrics, timeout=PATIENCE)).read().decode()
+        for outcome in ("failed", "throttled"):
+            assert f'nymead_users_logins_total{{outcome="{outcome}"}} {float(told[outcome])}\n' in page
+        for name, owner in owners.items():
+            assert await owner.authenticate(name, PASSWORD, "phone") is not None
 
 
 async def test_machines_that_guess_at_the_same_moment_gain_little(tmp_path: Path) -> None:
@@ -97,10 +147,14 @@ def memory(process: Process) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def come_and_go(url: str, data: bytes, *, rudely: bool) -> None:
-    """Connect, send something, perhaps read a little, and hang up or reset."""
+def come_and_go(url: str, data: bytes, *, rudely: bool, tls: ssl.SSLContext | None = None) -> None:
+    """Connect, shake hands if there is TLS, send something, perhaps read a little, and hang up or reset."""
     endpoint = Endpoint.parse(url)
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=PATIENCE) as connection:
+    with ExitStack() as stack:
+        connection = socket.create_connection((endpoint.host, endpoint.port), timeout=PATIENCE)
+        if tls is not None:
+            connection = tls.wrap_socket(connection)
+        stack.enter_context(connection)
         connection.sendall(data)
         if rudely:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -115,18 +169,28 @@ UPGRADE = (
 VISITS = (b"", b'{"id":1,"method":"JSONRPC.Hello"}\n', b'{"id":1,"method":"JSO', b"\x16\x03\x01", UPGRADE, UPGRADE[:40])
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "tls"])
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts what Linux shows under /proc")
-async def test_thousands_of_connections_leave_nothing_behind(spawn_server: SpawnServer) -> None:
+async def test_thousands_of_connections_leave_nothing_behind(spawn_server: SpawnServer, plain: bool) -> None:
     """After thousands of connections that ended in all ways, file descriptors and memory are what they were."""
-    server = await spawn_server("--log-level", "error")
+    listeners = ("nymea", "ws") if plain else ("nymeas", "wss")
+    server = await spawn_server(
+        *(word for scheme in listeners for word in ("--listen", f"{scheme}://127.0.0.1:0")), "--log-level", "error"
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
 
     def churn(rounds: int) -> None:
         for _ in range(rounds):
             for data in VISITS:
-                for scheme in ("nymea", "ws"):
-                    if scheme == "nymea" or not data.startswith(b"{"):  # a WebSocket port would wait for more
-                        come_and_go(server.url(scheme), data, rudely=False)
-                    come_and_go(server.url(scheme), data, rudely=True)
+                for scheme in listeners:
+                    if scheme.startswith("nymea") or not data.startswith(b"{"):  # a WebSocket port would wait for more
+                        come_and_go(server.url(scheme), data, rudely=False, tls=None if plain else tls)
+                    come_and_go(server.url(scheme), data, rudely=True, tls=None if plain else tls)
+                    if not plain:  # what is no handshake, or breaks off in it
+                        come_and_go(server.url(scheme), data[:40], rudely=True)
+                        come_and_go(server.url(scheme), b"\x16\x03\x01\x02\x00\x01", rudely=False)
 
     async def settled(most: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -134,10 +198,10 @@ async def test_thousands_of_connections_leave_nothing_behind(spawn_server: Spawn
                 await asyncio.sleep(0.05)
 
     fewest = descriptors(server)
-    await asyncio.to_thread(churn, 20)
+    await asyncio.to_thread(churn, 20 if plain else 10)
     await settled(fewest)
     before = memory(server)
-    await asyncio.to_thread(churn, 100)
+    await asyncio.to_thread(churn, 100 if plain else 40)  # a handshake takes its time
     await settled(fewest)
     # A session alone takes kilobytes; what the allocator keeps varies by less than this.
     assert memory(server) < before + 3_000_000
@@ -148,14 +212,20 @@ async def test_thousands_of_connections_leave_nothing_behind(spawn_server: Spawn
 
 @pytest.mark.parametrize(
     ("scheme", "beginning"),
-    [("tcp", b'{"id": 1, "method": "JSONRPC.Hello", "params": {"locale": "'), ("ws", b"GET / HTTP/1.1\r\nX-Slow: ")],
+    [
+        ("nymea", b'{"id": 1, "method": "JSONRPC.Hello", "params": {"locale": "'),
+        ("ws", b"GET / HTTP/1.1\r\nX-Slow: "),
+        ("ws", UPGRADE + b"\x81\xfe\xea\x60" + bytes(4)),  # the first frame, of 60,000 bytes
+        ("nymeas", b"\x16\x03\x01\x02\x00\x01"),  # a ClientHello begins so
+        ("wss", b"\x16\x03\x01\x02\x00\x01"),
+    ],
+    ids=["message", "header", "frame", "tls", "tls before websocket"],
 )
-async def test_who_sends_byte_by_byte_gains_no_time(
-    start_server: StartServer, scheme: Transport, beginning: bytes
-) -> None:
-    """A first message or a header that keeps coming, slowly, is cut off like silence; others are served meanwhile."""
-    server = await start_server(limits={"handshake_time": 1})
-    endpoint = Endpoint.parse(server.url(scheme))
+async def test_who_sends_byte_by_byte_gains_no_time(start_server: StartServer, scheme: str, beginning: bytes) -> None:
+    """Whatever a connection begins with and keeps sending, slowly, it is cut off like silence; others are served."""
+    listeners = list(dict.fromkeys(["nymea://127.0.0.1:0", "ws://127.0.0.1:0", f"{scheme}://127.0.0.1:0"]))
+    server = await start_server(listeners=listeners, limits={"handshake_time": 1})
+    endpoint = next(endpoint for endpoint in map(Endpoint.parse, server.urls) if endpoint.scheme == scheme)
     served = await greeted(server)
     drips = [await asyncio.open_connection(endpoint.host, endpoint.port) for _ in range(50)]
     for _, writer in drips:

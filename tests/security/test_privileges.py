@@ -60,6 +60,7 @@ def prying(contract: dict[str, Any], victims_token: str) -> list[tuple[str, dict
     return calls
 
 
+@pytest.mark.loaded
 @pytest.mark.parametrize("scopes", GUEST_SCOPES, ids=len)
 @pytest.mark.parametrize("self_service", [False, True])
 async def test_a_guest_learns_nothing_of_others_from_any_method(
@@ -93,7 +94,6 @@ async def test_a_guest_learns_nothing_of_others_from_any_method(
     assert after == before
 
 
-@pytest.mark.loaded
 async def everything(server: Server) -> list[Any]:
     """All users but the guest, all tokens but the guest's, and all that belongs to doors."""
     operator = await server.operator()

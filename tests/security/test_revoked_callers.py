@@ -116,6 +116,7 @@ async def test_a_login_with_a_password_that_is_changed_meanwhile_fails(tmp_path:
         }
 
 
+@pytest.mark.loaded
 async def test_calls_sent_ahead_die_with_their_caller(home: Server, transport: Transport, dialect: Dialect) -> None:
     """Of many calls sent in one go, none has an effect after the one that removes the caller's own token."""
     admin = await home.login()
@@ -235,7 +236,6 @@ async def test_scopes_taken_while_a_token_is_bound_are_gone(tmp_path: Path) -> N
         assert (await late.ask("Users.GetUsers"))["error"]["code"] == -32003
 
 
-@pytest.mark.loaded
 async def test_binding_and_removing_a_token_in_any_interleaving_ends_unauthorized(tmp_path: Path) -> None:
     """Over many interleavings of Hello with a token and its removal, no connection is left logged in."""
     async with a_home(tmp_path) as house:
@@ -295,6 +295,7 @@ async def answered(raw: Raw, times: int) -> None:
         await raw.ask(request("JSONRPC.Hello", number=number))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("method", "params"),
     [

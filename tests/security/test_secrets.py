@@ -212,7 +212,7 @@ async def test_no_secret_is_ever_logged(spawn_server: SpawnServer, line_format: 
         "not JSON",
         "password changed",
         "push button pressed",
-        "call failed",
+        "the database failed",
         "no such table",
     ):
         assert event in log

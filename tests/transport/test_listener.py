@@ -15,7 +15,15 @@ from conftest import PATIENCE, StartServer
 
 from nymead_users.endpoint import Endpoint
 from nymead_users.peer import Peer
-from nymead_users.transport.listener import ListenError, bind, keep_alive, peer_of
+from nymead_users.transport.listener import (
+    KEEPALIVE_IDLE,
+    KEEPALIVE_INTERVAL,
+    KEEPALIVE_PROBES,
+    ListenError,
+    bind,
+    keep_alive,
+    peer_of,
+)
 
 
 def has_ipv6() -> bool:
@@ -113,7 +121,10 @@ def test_the_system_looks_after_dead_peers() -> None:
             connection.getsockopt(socket.IPPROTO_TCP, option)
             for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
         )
-    assert idle + interval * probes <= 120
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
+    assert idle + interval * probes == 120
+    assert idle + interval * probes == KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES
 
 
 @pytest.mark.parametrize(

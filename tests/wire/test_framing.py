@@ -575,6 +575,18 @@ def test_any_message_is_a_value_or_broken(message: bytes) -> None:
         assert kinds(feed(new_framing(max_depth=5), pieces_of(message + b"\n", 1))) == kinds([parsed])
 
 
+def test_an_unfinished_text_may_be_given_up() -> None:
+    """A text that has begun is unfinished until its last byte; given up, it is the stream's last."""
+    stream = new_framing()
+    for piece, unfinished in ((b" \n", False), (b'{"id"', True), (b": 1", True), (b"}", False), (b"nonsense", False)):
+        stream.feed(piece)
+        assert stream.unfinished is unfinished
+    stream.feed(b'\n{"jsonrpc": "2.0", "id"')
+    assert stream.unfinished
+    assert stream.give_up("too slow") == BrokenText("too slow", jsonrpc=True, fatal=True)
+    assert stream.feed(b': 1}\n{"id": 2}\n') == []
+
+
 @given(st.text(st.characters(categories=["L", "P", "N", "Cs", "Cc", "Zs"])))
 @settings(deadline=None)
 def test_any_string_is_a_value_or_broken(message: str) -> None:

@@ -56,14 +56,31 @@ async def of_credential(connection: Connection, credential: Credential, lock: Lo
         person_enabled = bool(await connection.scalar(_PERSON_ENABLED, {"person_id": credential.person_id}))
     whose = _Whose.CREDENTIAL if credential.person_id is None else _Whose.SHOWN
     names = {"credential_id": credential.id, "person_id": credential.person_id, "lock_id": lock.id}
-    rules, held = await _rules(connection, whose, names)
+    rules, there = await _rules(connection, whose, names)
+    held = [rule for _, rule in there[lock.id]]
+    if held and credential.person_id is not None:
+        known = await _known_by_lock(connection, credential, names)
+        held = [rule for rule in held if rule.grant_id in known]
     return Facts(
         zone=ZoneInfo(lock.time_zone),
         enabled=credential.enabled and person_enabled,
         locked_until=_milliseconds(credential.locked_until),
         has_pin=credential.has_pin,
         desired=tuple(rule for _, rule in rules[lock.id]),
-        held=tuple(rule for _, rule in held[lock.id]),
+        held=tuple(held),
+    )
+
+
+async def _known_by_lock(
+    connection: Connection, credential: Credential, names: dict[str, str | None]
+) -> frozenset[str]:
+    """The held grants by which a lock lets a person's credential in: its own, and theirs that it came with."""
+    shown = credential.type.value, credential.value
+    rows = await connection.execute(_SHOWN, names)
+    return frozenset(
+        grant_id
+        for grant_id, own, listed in rows
+        if own == credential.id or any((item["type"], item["value"]) == shown for item in listed or ())
     )
 
 
@@ -217,6 +234,10 @@ def _held(whose: _Whose, *, at_one: bool) -> Select[Any]:
     return statement.where(held_grants.c.lock_id == bindparam("lock_id")) if at_one else statement
 
 
+#: What may be shown for the grants of a credential and its person, as a lock knows it.
+_SHOWN = select(held_grants.c.grant_id, held_grants.c.credential_id, held_grants.c.credentials).where(
+    _whose(held_grants, _Whose.SHOWN), held_grants.c.lock_id == bindparam("lock_id")
+)
 _PERSON_ENABLED = select(persons.c.enabled).where(persons.c.id == bindparam("person_id"))
 
 

@@ -21,20 +21,22 @@ function afterPress(work) {
  * @property {string} [autocomplete]
  * @property {any} [hint]
  * @property {boolean} [multiline]
+ * @property {[string, string][]} [choices] values and their labels, to choose one of
  * @property {Record<string, any>} [attributes]
  * @property {(value: string) => string} [check] what is wrong, "" for nothing
  */
 
 export class Field {
   /** @param {FieldOptions} options */
-  constructor({ label, name, type = "text", value = "", autocomplete = "off", hint = null, multiline = false, attributes = {}, check = () => "" }) {
+  constructor({ label, name, type = "text", value = "", autocomplete = "off", hint = null, multiline = false, choices, attributes = {}, check = () => "" }) {
     const id = uniqueId();
     this.rule = check;
     this.checking = false;
-    this.input = h(multiline ? "textarea" : "input", {
-      id, name: name ?? null, type: multiline ? null : type, autocomplete, value, autocapitalize: "none", spellcheck: "false",
-      "aria-describedby": `${id}-hint ${id}-problem`, ...attributes,
+    const described = { id, name: name ?? null, "aria-describedby": `${id}-hint ${id}-problem`, ...attributes };
+    this.input = choices ? h("select", described) : h(multiline ? "textarea" : "input", {
+      ...described, type: multiline ? null : type, autocomplete, value, autocapitalize: "none", spellcheck: "false", ...attributes,
     });
+    if (choices) this.choose(choices, value);
     this.problem = h("p", { class: "problem", id: `${id}-problem` });
     this.label = h("label", { for: id }, label);
     this.hint = h("div", { class: "hint", id: `${id}-hint` }, hint);
@@ -54,6 +56,16 @@ export class Field {
 
   set value(value) {
     this.input.value = value;
+  }
+
+  get hasFocus() {
+    return document.activeElement === this.input;
+  }
+
+  /** Offer these to choose from. @param {[string, string][]} choices @param {string} [value] */
+  choose(choices, value = this.value) {
+    fill(this.input, choices.map(([key, label]) => h("option", { value: key }, label)));
+    this.value = value;
   }
 
   /** Whether the value is all right; says what is not. */
@@ -130,6 +142,9 @@ export function textProblem(value) {
   if ([...value].length > 255) return "At most 255 characters.";
   return /[\p{Cc}\u2028\u2029]/u.test(value) ? "Control characters are not possible here." : "";
 }
+
+/** A secret that is no password: hidden as it is typed, and of no interest to password managers. @param {Omit<FieldOptions, "type" | "autocomplete">} options */
+export const secretField = ({ attributes, ...options }) => new Field({ ...options, attributes: { ...attributes, class: "secret", inputmode: "numeric" } });
 
 /** A check box with its label. @param {string} label @param {Record<string, any>} [props] @param {any} [more] */
 export function checkbox(label, props = {}, more = null) {

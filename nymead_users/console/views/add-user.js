@@ -1,14 +1,13 @@
 /** Adding a user: one dialog, one call. */
 
-import { Lost, Refused, CODES } from "../connection.js";
 import { maskOfChoice } from "../permissions.js";
-import { nameOf, outcomeWords } from "../words.js";
-import { alertUser, say } from "../ui/announce.js";
+import { nameOf } from "../words.js";
+import { say } from "../ui/announce.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
-import { checkAll, Field, newPasswordField, setStatus, textProblem, usernameProblem } from "../ui/form.js";
+import { checkAll, Field, newPasswordField, textProblem, usernameProblem } from "../ui/form.js";
 import { paramsOf, PermissionsEditor, samePermissions } from "../ui/permissions.js";
-import { refusalWords } from "../ui/saving.js";
+import { send } from "../ui/saving.js";
 
 /** @param {import("./frame.js").Context} context */
 export function addUser({ session, store }) {
@@ -28,27 +27,11 @@ export function addUser({ session, store }) {
     submit: async (status) => {
       if (!checkAll(username, displayName, email, password, editor)) return false;
       const user = { username: username.value, password: password.value, displayName: displayName.value.trim(), email: email.value.trim(), ...paramsOf(editor.value) };
-      setStatus(status, "wait", "Saving…");
-      let failure;
-      try {
-        const { error } = await session.call("Users.CreateUser", user);
-        if (error === "UserErrorDuplicateUserId") {
-          setStatus(status, "");
-          username.fail(outcomeWords(error));
-          username.input.focus();
-          return false;
-        }
-        failure = outcomeWords(error);
-      } catch (error) {
-        if (error instanceof Lost) {
-          failure = "Connection lost. Look whether the user is there when it is back.";
-        } else failure = error instanceof Refused && error.code === CODES.busy ? "The server is busy. Try again." : refusalWords(session, error);
-      }
-      if (failure) {
-        setStatus(status, "danger", failure);
-        alertUser(failure);
-        return false;
-      }
+      const reply = await send(session, status, () => session.call("Users.CreateUser", user), {
+        fieldOf: (error) => (error === "UserErrorDuplicateUserId" ? username : undefined),
+        lost: "Look whether the user is there when it is back.",
+      });
+      if (reply === null) return false;
       say(`${nameOf(user.username.toLowerCase())} was added.`);
       return true;
     },

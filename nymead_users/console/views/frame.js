@@ -18,6 +18,7 @@ import { h, note } from "../ui/dom.js";
  * @typedef {object} Context
  * @property {import("../session.js").Session} session
  * @property {import("../store.js").Store} store
+ * @property {import("../doors.js").Doors} doors
  * @property {import("../traffic.js").Traffic} traffic
  */
 

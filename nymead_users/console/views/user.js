@@ -5,6 +5,7 @@ import { ADMIN } from "../permissions.js";
 import { nameOf } from "../words.js";
 import { say } from "../ui/announce.js";
 import { confirmDialog } from "../ui/dialog.js";
+import { detailsForm } from "../ui/details.js";
 import { fill, h, note, sender } from "../ui/dom.js";
 import { checkAll, Field, newPasswordField, textProblem } from "../ui/form.js";
 import { LiveField } from "../ui/live.js";
@@ -48,14 +49,14 @@ export function userPanel(context, username, signal, { removed = () => {}, title
   if (session.may("Users.RemoveUser")) cards.append(removeCard());
 
   store.addEventListener("changed", (event) => {
-    const now = /** @type {CustomEvent} */ (event).detail.user;
+    const now = /** @type {CustomEvent} */ (event).detail.item;
     if (now.username !== username) return;
     if (!title) head.textContent = now.displayName || nameOf(username);
-    details?.arrived(now);
+    details?.arrived();
     permissions?.arrived(now);
   }, { signal });
   store.addEventListener("removed", (event) => {
-    if (removing || /** @type {CustomEvent} */ (event).detail.user.username !== username) return;
+    if (removing || /** @type {CustomEvent} */ (event).detail.item.username !== username) return;
     const text = `${nameOf(username)} was removed by someone else.`;
     fill(gone, note("danger", h("p", {}, text)));
     for (const button of panel.querySelectorAll(".card button")) /** @type {HTMLButtonElement} */ (button).disabled = true;
@@ -103,59 +104,17 @@ function factsCard(user) {
 /** @param {import("./frame.js").Context} context @param {import("../store.js").User} user @param {boolean} own */
 function detailsCard({ session, store }, user, own) {
   const { username } = user;
-  const key = `details ${username}`;
-  const name = new Field({ label: "Name", value: user.displayName, check: textProblem, attributes: { autocapitalize: "words" } });
-  const email = new Field({ label: "E-mail", type: "email", value: user.email, check: textProblem });
-  const status = h("span", { class: "status" });
-  const form = h("form", { class: "stack", novalidate: true, onsubmit: submit }, name.element, email.element,
-    h("div", { class: "actions" }, sender({ type: "submit", class: "primary" }, "Save"), status));
-  const live = (/** @type {string} */ label, /** @type {Field} */ field, /** @type {string} */ base) => new LiveField({
-    name: label, base, get: () => field.value, set: (value) => { field.value = value; }, element: field.element, hasFocus: () => document.activeElement === field.input,
-  });
-  const fields = { displayName: live("Name", name, user.displayName), email: live("E-mail", email, user.email) };
-  const entries = /** @type {["displayName" | "email", LiveField<string>][]} */ (Object.entries(fields));
-  const kept = draft(key);
-  for (const [param, field] of entries) field.restore(kept?.[param]);
-  const keepDraft = () => setDraft(key, entries.some(([, field]) => field.edited) ? Object.fromEntries(entries.map(([param, field]) => [param, field.draft])) : null);
-  form.addEventListener("input", keepDraft);
-
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
-    if (!checkAll(name, email)) return;
-    const conflict = entries.find(([, field]) => field.conflicting);
-    if (conflict) return conflict[1].focusConflict();
-    const changed = entries.filter(([, field]) => field.edited);
-    const before = Object.fromEntries(changed.map(([param, field]) => [param, field.base]));
-    await send(Object.fromEntries(changed.map(([param, field]) => [param, field.get()])), () => send(before));
-  }
-
-  /** Send these params alone: what others changed elsewhere stays. @param {Record<string, string>} params @param {() => void} [undo] */
-  async function send(params, undo) {
-    const names = /** @type {("displayName" | "email")[]} */ (Object.keys(params));
-    for (const param of names) fields[param].sent = params[param];
-    const failure = await save(store, status, () => session.call("Users.SetUserInfo", own ? params : { username, ...params }), {
-      verify: () => names.every((param) => store.get(username)?.[param] === params[param]), undo, saved: undo ? "Saved" : "Undone",
-    });
-    for (const param of names) {
-      const field = fields[param];
-      field.sent = undefined;
-      if (failure) continue;
-      const typed = field.get() !== params[param] && undo ? { value: field.get(), shown: params[param] } : null;
-      if (!typed) field.set(params[param]);
-      field.stored(params[param]);
-      field.restore(typed);
-    }
-    keepDraft();
-  }
-
-  return {
-    element: card("Details", form),
-    /** @param {import("../store.js").User} now */
-    arrived(now) {
-      for (const [param, field] of entries) field.arrived(now[param]);
+  const form = detailsForm({
+    store,
+    draftKey: `details ${username}`,
+    parts: {
+      displayName: { label: "Name", control: new Field({ label: "Name", check: textProblem, attributes: { autocapitalize: "words" } }) },
+      email: { label: "E-mail", control: new Field({ label: "E-mail", type: "email", check: textProblem }) },
     },
-  };
+    values: () => store.get(username),
+    call: (params) => session.call("Users.SetUserInfo", own ? params : { username, ...params }),
+  });
+  return { element: card("Details", form.element), arrived: form.arrived };
 }
 
 /** @param {import("./frame.js").Context} context @param {import("../store.js").User} user @param {boolean} own */

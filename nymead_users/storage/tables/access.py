@@ -186,6 +186,7 @@ held_grants = Table(
     Column("schedule", JSON(none_as_null=True), nullable=True),
     Column("enabled", Boolean, nullable=False),
     Column("remote_allowed", Boolean, nullable=False),
+    Column("credentials", JSON(none_as_null=True), nullable=True),  # what may be shown, as the lock knows it
 )
 Index("ix_held_grants_person_id", held_grants.c.person_id, held_grants.c.lock_id)
 Index("ix_held_grants_credential_id", held_grants.c.credential_id, held_grants.c.lock_id)

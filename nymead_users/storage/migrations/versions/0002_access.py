@@ -125,6 +125,7 @@ def upgrade() -> None:
         sa.Column("schedule", sa.JSON(), nullable=True),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("remote_allowed", sa.Boolean(), nullable=False),
+        sa.Column("credentials", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
             ["lock_id"], ["locks.id"], name=op.f("fk_held_grants_lock_id_locks"), ondelete="CASCADE"
         ),
