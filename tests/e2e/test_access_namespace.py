@@ -364,7 +364,7 @@ async def test_a_disabled_credential_opens_nothing(desk: Desk) -> None:
     await desk.done("Access.SyncLock", lockId=place.front)
     await desk.done("Access.UpdateCredential", credentialId=place.key, enabled=False)
     (item,) = await desk.get("Access.GetPendingSync", lockId=place.front)
-    assert item["content"]["credentials"] == [{"type": "phone", "value": "+4781549300"}]
+    assert item["content"]["credentials"] == [{"type": "phone", "value": "+4781549300", "hasPin": False}]
     for shown, reason in (
         ({"type": "proximity", "value": "1"}, "disabled"),
         ({"type": "phone", "value": "4781549300"}, "granted"),
@@ -784,7 +784,7 @@ async def test_a_lock_hears_of_changes_in_order(desk: Desk) -> None:
     ]
     assert set(items[0]) == {"id", "entity", "entityId", "op", "content", "created", "attempts"}
     assert items[0]["content"] == {"lockGroupId": place.other_group}
-    code = {"type": "code", "value": "24681357"}
+    code = {"type": "code", "value": "24681357", "hasPin": False}
     assert items[1]["content"] == {
         "personId": place.bob,
         "enabled": True,
