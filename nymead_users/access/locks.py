@@ -7,7 +7,7 @@ from typing import Any
 from nymead_users.access.errors import InvalidValue
 from nymead_users.access.model import Lock, Sight
 from nymead_users.access.store import granted, people, places, syncing
-from nymead_users.access.unit import Confirm, Model, new_id
+from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_zone
 from nymead_users.identity.users import Users
 
@@ -31,13 +31,13 @@ class Locks:
     ) -> Lock:
         """Add a lock; a given id is its thing's, and one that was removed may come back.
 
-        ``given``: title, description, time_zone, system_id, protocol_version, virtual.
+        ``given``: title, description, time_zone, system_id, protocol_version, virtual, and the username of the bridge.
         """
         _check(given)
         lock_id = lock_id or new_id()
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
-            await places.add_lock(work.connection, lock_id, owner, given)
+            await places.add_lock(work.connection, lock_id, owner, await _columns(work, given))
             work.lock_added(lock_id)
         return await self._find(lock_id)
 
@@ -47,7 +47,7 @@ class Locks:
         async with self._model.change(by, confirm) as work:
             before = await places.find_lock(work.connection, lock_id)
             if any(getattr(before, name) != value for name, value in given.items()):
-                await places.change_lock(work.connection, lock_id, given)
+                await places.change_lock(work.connection, lock_id, await _columns(work, given))
                 work.lock_changed(lock_id)
         return await self._find(lock_id)
 
@@ -78,3 +78,14 @@ def _check(given: dict[str, Any]) -> None:
         raise InvalidValue("title: must not be empty")
     if "time_zone" in given:
         check_zone(given["time_zone"])
+
+
+async def _columns(work: Work, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given as the columns that keep it. Raises InvalidValue for a bridge who is no user."""
+    values = dict(given)
+    if "bridge" in values:
+        username = values.pop("bridge")
+        values["bridge_id"] = None if username is None else await people.find_user(work.connection, username.lower())
+        if username is not None and (not username or values["bridge_id"] is None):
+            raise InvalidValue("bridge: there is no user of that name")
+    return values

@@ -80,7 +80,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A door's lock. ``pending``: how much it must still hear of. ``virtual``: it has no bridge."""
+    """A door's lock. ``pending``: how much it must still hear of. ``virtual``: nobody but the server speaks for it.
+
+    ``bridge``: the name of the user who speaks for it, who is at its bridge, if there is one.
+    """
 
     id: str
     owner_id: str
@@ -95,6 +98,7 @@ class Lock:
     rcl_date: datetime | None
     last_seen_rcl_serial_no: int | None
     pending: int = 0
+    bridge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

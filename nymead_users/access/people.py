@@ -9,7 +9,7 @@ from typing import Any
 from nymead_users.access.errors import Duplicate, InvalidValue, PersonNotFound
 from nymead_users.access.grants import locks_by_grant, subject_changed, withdraw
 from nymead_users.access.model import Credential, CredentialType, Grant, Owner, Person, Sight
-from nymead_users.access.store import granted, people
+from nymead_users.access.store import granted, people, places
 from nymead_users.access.unit import Confirm, Model, Work, new_id, now
 from nymead_users.access.values import canonical_credential, canonical_phone, check_pin
 from nymead_users.identity.passwords import Passwords
@@ -108,15 +108,18 @@ class People:
     # Credentials
 
     async def credential_pages(
-        self, owner_id: str | None, person_id: str | None, sight: Sight
+        self, owner_id: str | None, person_id: str | None, sight: Sight, *, codes: bool
     ) -> AsyncGenerator[list[Credential]]:
-        """Credentials, a page at a time, as they are at one moment. Raises OwnerNotFound and PersonNotFound."""
+        """Credentials, with codes or without, a page at a time, as they are at one moment.
+
+        Raises OwnerNotFound and PersonNotFound.
+        """
         async with self._model.read() as connection:
             if owner_id is not None:
                 await people.require_owner(connection, owner_id)
             if person_id is not None:
                 await people.find_person(connection, person_id)
-            async with aclosing(people.credential_pages(connection, owner_id, person_id, sight)) as pages:
+            async with aclosing(people.credential_pages(connection, owner_id, person_id, sight, codes=codes)) as pages:
                 async for page in pages:
                     yield page
 
@@ -187,12 +190,18 @@ class People:
             await subject_changed(work, [grant for grant in usable if grant.id not in gone])
 
     async def user_removed(self, connection: Connection, username: str) -> Callable[[], None]:
-        """Unlink a user in the transaction that removes them; what to call once that is stored."""
+        """Unlink a user, and the locks for which they speak, in the transaction that removes them.
+
+        Returns what to call once that is stored.
+        """
         work = Work(connection, now(), "")
         for person_id in await people.unlink_user(connection, username):
             person = await people.find_person(connection, person_id)
             grants = await granted.every_grant_of_subject(connection, person_id=person_id)
             work.changed(person, await _locks(work, grants))
+        for lock_id in await places.bridged_by(connection, username):
+            await places.change_lock(connection, lock_id, {"bridge_id": None})
+            work.lock_changed(lock_id)
         await work.finish()
         return lambda: self._model.publish(work)
 

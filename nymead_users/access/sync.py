@@ -6,14 +6,17 @@ stays confirmed, what was not is due again, and each lock hears of one thing's c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from nymead_users.access.errors import InvalidValue, NotVisible, SyncItemNotFound
-from nymead_users.access.model import AccessEventKind, Confirmation, Lock, Sight, SyncEntity, SyncItem, SyncOperation
+from nymead_users.access.model import AccessEventKind, Confirmation, Lock, SyncEntity, SyncItem, SyncOperation
 from nymead_users.access.store import places, syncing
 from nymead_users.access.unit import Confirm, Model, Work
+
+#: Tells who speaks at this moment: None for whoever may for all locks, or the name of a user, "" for nobody.
+Speaker = Callable[[], str | None]
 
 #: The longest reason that a lock may give.
 MAX_ERROR = 255
@@ -25,27 +28,26 @@ class Synchronisation:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    async def pending(self, lock_id: str, sight: Sight) -> list[SyncItem]:
+    async def pending(self, lock_id: str, speaker: Speaker) -> list[SyncItem]:
         """What a lock must still hear of, in order; some at a time."""
-        _see(lock_id, sight)
         async with self._model.read() as connection:
-            await places.find_lock(connection, lock_id)
+            check_speaker(await places.find_lock(connection, lock_id), speaker)
             return await syncing.pending(connection, lock_id)
 
     async def confirm(
-        self, lock_id: str, confirmations: Sequence[Confirmation], sight: Sight, *, by: str, confirm: Confirm
+        self, lock_id: str, confirmations: Sequence[Confirmation], speaker: Speaker, *, by: str, confirm: Confirm
     ) -> None:
         """A lock has heard of these items, or could not take them: those with an error stay due.
 
         The order in which they are given is of no meaning. An item cannot be confirmed before an earlier one about
         the same thing; confirming one again changes nothing.
         """
-        _see(lock_id, sight)
         results = {confirmation.item_id: confirmation for confirmation in confirmations}
         if len(results) != len(confirmations):
             raise InvalidValue("items: an item is named twice")
         async with self._model.change(by, confirm) as work:
             lock = await places.find_lock(work.connection, lock_id)
+            check_speaker(lock, speaker)
             waiting, heard = await syncing.find_items(work.connection, lock_id, list(results))
             for item_id in results:
                 if item_id not in heard and not any(item.id == item_id for item in waiting):
@@ -53,11 +55,11 @@ class Synchronisation:
             if waiting:
                 await _heard(work, lock, waiting, results)
 
-    async def synchronise(self, lock_id: str, sight: Sight, *, by: str, confirm: Confirm) -> None:
+    async def synchronise(self, lock_id: str, speaker: Speaker, *, by: str, confirm: Confirm) -> None:
         """A virtual lock hears of all that is due."""
-        _see(lock_id, sight)
         async with self._model.change(by, confirm) as work:
             lock = await places.find_lock(work.connection, lock_id)
+            check_speaker(lock, speaker)
             if not lock.virtual:
                 raise InvalidValue("lockId: the lock is not virtual; its bridge synchronises it")
             while waiting := await syncing.pending(work.connection, lock_id):
@@ -65,9 +67,14 @@ class Synchronisation:
                 await _heard(work, lock, waiting, results)
 
 
-def _see(lock_id: str, sight: Sight) -> None:
-    if sight is not None and lock_id not in sight:
-        raise NotVisible
+def check_speaker(lock: Lock, speaker: Speaker) -> None:
+    """Raise NotVisible for who may not speak for a lock.
+
+    Who could say for it what it has heard could keep it from hearing that they may not open it any more.
+    """
+    name = speaker()
+    if name is not None and (not name or lock.bridge != name):
+        raise NotVisible("lockId: only administrators and the lock's bridge may speak for it")
 
 
 async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:

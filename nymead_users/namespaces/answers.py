@@ -11,8 +11,9 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from nymead_users.access.errors import AccessRefused, NotVisible
+from nymead_users.access.errors import AccessRefused
 from nymead_users.access.model import Sight
+from nymead_users.access.sync import Speaker
 from nymead_users.access.unit import Confirm
 from nymead_users.identity.errors import Busy, StoreError
 from nymead_users.permissions import Scope, User, includes
@@ -45,21 +46,14 @@ def may_hear(locks: frozenset[str], user: User) -> bool:
     )
 
 
-def on_behalf(caller: Caller) -> tuple[str, Confirm]:
-    """In whose name an administrator changes something, and what confirms that they still may."""
-    return _name(caller), partial(confirm, caller, Scope.ADMIN)
+def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]:
+    """In whose name a caller changes something, and what confirms that they still may."""
+    return _name(caller), partial(confirm, caller, scope)
 
 
-def at_lock(caller: Caller, lock_id: str) -> tuple[str, Confirm]:
-    """The same of what is done at a lock by whoever controls it: it must still be among their things."""
-
-    def confirmed() -> None:
-        confirm(caller, Scope.CONTROL_THINGS)
-        sight = sight_of(caller)
-        if sight is not None and lock_id not in sight:
-            raise NotVisible
-
-    return _name(caller), confirmed
+def speaker(caller: Caller) -> Speaker:
+    """For which locks a caller may speak: all, or those whose bridge they are."""
+    return lambda: None if caller.permits(Scope.ADMIN) else _name(caller)
 
 
 def _name(caller: Caller) -> str:

@@ -206,21 +206,21 @@ class Building:
 
     async def credential_now(self, credential: Credential) -> Credential:
         """A credential as it is now."""
-        pages = self.people.credential_pages(None, None, None)
+        pages = self.people.credential_pages(None, None, None, codes=True)
         found = [each async for page in pages for each in page if each.id == credential.id]
         return found[0]
 
     async def pending(self, lock: Lock) -> list[SyncItem]:
-        return await self.sync.pending(lock.id, None)
+        return await self.sync.pending(lock.id, anybody)
 
     async def hears(self, lock: Lock, *items: SyncItem, error: str | None = None) -> None:
         """A lock's bridge says that it has heard of these items, or why it could not."""
-        await self.sync.confirm(lock.id, [Confirmation(item.id, error) for item in items], None, **BY)
+        await self.sync.confirm(lock.id, [Confirmation(item.id, error) for item in items], anybody, **BY)
 
     async def synchronise(self, *locks: Lock) -> None:
         """These locks hear of everything."""
         for lock in locks:
-            await self.sync.synchronise(lock.id, None, **BY)
+            await self.sync.synchronise(lock.id, anybody, **BY)
 
     async def asks(self, who: Person | Credential, lock: Lock, **attempt: Any) -> Decision:
         """What Evaluate says."""
@@ -230,7 +230,16 @@ class Building:
         self, who: Person | Credential, lock: Lock, *, pin: str | None = None, at: datetime | None = None
     ) -> tuple[Decision, LogEntry]:
         """What a lock is told when it reports an attempt."""
-        return await self.decisions.report(asked(who, lock), None, at=at, remote=False, pin=pin, **BY)
+        return await self.decisions.report(asked(who, lock), anybody, at=at, remote=False, pin=pin, **BY)
+
+
+def anybody() -> None:
+    """Whoever speaks for a lock may."""
+
+
+def nobody() -> str:
+    """Whoever speaks for a lock may not: they are no lock's bridge."""
+    return "somebody"
 
 
 def asked(who: Person | Credential, lock: Lock) -> Asked:

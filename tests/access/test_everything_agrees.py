@@ -96,7 +96,11 @@ class Story:
         """All that there is, each as the API shows it; what was there before keeps its place."""
         async with self.building.database.read() as connection:
             found: list[Any] = [person async for page in people.person_pages(connection, None, None) for person in page]
-            found += [each async for page in people.credential_pages(connection, None, None, None) for each in page]
+            found += [
+                each
+                async for page in people.credential_pages(connection, None, None, None, codes=True)
+                for each in page
+            ]
             found += await places.list_locks(connection, None, None)
             groups = await places.list_groups(connection, self.building.owner, None, Query())
             found += groups

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from building import BY, PIN_ATTEMPTS, PIN_LOCKOUT, Building, asked
+from building import BY, PIN_ATTEMPTS, PIN_LOCKOUT, Building, anybody, asked, nobody
 from sqlalchemy import update
 
 from nymead_users.access.changes import Changed, Decided
@@ -255,7 +255,7 @@ async def test_who_may_not_see_a_lock_learns_nothing_of_it(building: Building) -
         with pytest.raises(NotVisible):
             await building.decisions.evaluate(asked(card, lock), frozenset())
     with pytest.raises(NotVisible):
-        await building.decisions.report(asked(card, lock), frozenset(), at=None, remote=False, pin=None, **BY)
+        await building.decisions.report(asked(card, lock), nobody, at=None, remote=False, pin=None, **BY)
     await building.locks.remove(lock.id, **BY)
     with pytest.raises(LockNotFound):
         await building.asks(card, lock)
@@ -285,5 +285,5 @@ async def test_with_one_attempt_allowed_the_first_wrong_pin_locks_out(building: 
     card, lock = await door(building)
     strict = Decisions(building.model, building.passwords, PinRules(1, PIN_LOCKOUT))
     for reason in (AccessReason.WRONG_PIN, AccessReason.LOCKED_OUT):
-        decision, _ = await strict.report(asked(card, lock), None, at=None, remote=False, pin=WRONG, **BY)
+        decision, _ = await strict.report(asked(card, lock), anybody, at=None, remote=False, pin=WRONG, **BY)
         assert decision.reason is reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from building import BY, MILLISECOND, Building
+from building import BY, MILLISECOND, Building, anybody, nobody
 
 from nymead_users.access import errors
 from nymead_users.access.changes import Changed, SyncDue
@@ -122,7 +122,7 @@ async def test_an_item_cannot_overtake_an_earlier_one_about_the_same_thing(build
         [Confirmation(second.id, None), Confirmation(first.id, "jammed")],
     ):
         with pytest.raises(errors.InvalidValue):
-            await building.sync.confirm(lock.id, confirmations, None, **BY)
+            await building.sync.confirm(lock.id, confirmations, anybody, **BY)
     assert building.hear() == []
     assert await building.pending(lock) == [first, second]
     await building.hears(lock, second, first)
@@ -299,3 +299,39 @@ async def test_a_lock_has_not_seen_a_revocation_that_is_still_due(building: Buil
     await building.hears(lock, second)
     await building.hears(lock, third)
     assert await building.rows(seen) == [(2, 3)]
+
+
+async def test_only_a_locks_bridge_speaks_for_it(building: Building) -> None:
+    """Whoever is not a lock's bridge learns nothing of what is due and cannot say that it was heard; the bridge can."""
+    await building.user("ada")
+    lock, other = await building.lock(bridge="Ada"), await building.lock()
+    assert (lock.bridge, other.bridge) == ("ada", None)
+    await building.grant(await building.person(), lock)
+    (item,) = await building.sync.pending(lock.id, lambda: "ada")
+    for speaker in (nobody, str):
+        with pytest.raises(errors.NotVisible):
+            await building.sync.pending(lock.id, speaker)
+        with pytest.raises(errors.NotVisible):
+            await building.sync.confirm(lock.id, [Confirmation(item.id, None)], speaker, **BY)
+        with pytest.raises(errors.NotVisible):
+            await building.sync.synchronise(lock.id, speaker, **BY)
+    with pytest.raises(errors.NotVisible):
+        await building.sync.pending(other.id, lambda: "ada")
+    assert await building.pending(lock) == [item]
+    await building.sync.confirm(lock.id, [Confirmation(item.id, None)], lambda: "ada", **BY)
+    assert await building.pending(lock) == []
+
+
+async def test_a_bridge_is_a_user_and_goes_with_them(building: Building) -> None:
+    """A lock's bridge is a user, can be taken away, and is nobody any more once the user is removed, which is told."""
+    with pytest.raises(errors.InvalidValue, match="bridge"):
+        await building.lock(bridge="nobody")
+    await building.user("ada")
+    lock = await building.lock(bridge="ada")
+    taken = await building.locks.update(lock.id, {"bridge": None}, **BY)
+    assert taken.bridge is None
+    await building.locks.update(lock.id, {"bridge": "ada"}, **BY)
+    building.hear()
+    await building.users.remove("ada")
+    assert (await building.lock_now(lock)).bridge is None
+    assert [change.thing.id for change in building.hear() if isinstance(change, Changed)] == [lock.id]

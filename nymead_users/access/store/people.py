@@ -165,10 +165,15 @@ async def unlink_user(connection: Connection, username: str) -> list[str]:
 
 
 async def credential_pages(
-    connection: Connection, owner_id: str | None, person_id: str | None, sight: Sight
+    connection: Connection, owner_id: str | None, person_id: str | None, sight: Sight, *, codes: bool
 ) -> AsyncGenerator[list[Credential]]:
-    """Credentials by id; of those who see some locks only, those with a grant at one of them, own or their person's."""
+    """Credentials by id; of those who see some locks only, those with a grant at one of them, own or their person's.
+
+    ``codes``: with those that open a door to whoever has read them.
+    """
     statement = select(*_CREDENTIAL)
+    if not codes:
+        statement = statement.where(credentials.c.type != CredentialType.CODE.value)
     if owner_id is not None:
         statement = statement.where(credentials.c.owner_id == owner_id)
     if person_id is not None:

@@ -12,7 +12,7 @@ from nymead_users.access.model import Lock, LockGroup, Membership, Sight
 from nymead_users.access.store.filters import Query, queried
 from nymead_users.access.store.reach import OPEN
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import grants, held_grants, lock_groups, locks, memberships, sync_items
+from nymead_users.storage.tables import grants, held_grants, lock_groups, locks, memberships, sync_items, users
 
 _PENDING = (
     select(func.count())
@@ -34,10 +34,12 @@ _LOCK = (
     locks.c.rcl_date,
     locks.c.last_seen_rcl_serial_no,
     _PENDING.label("pending"),
+    users.c.username.label("bridge"),
 )
+_LOCKS = select(*_LOCK).join_from(locks, users, locks.c.bridge_id == users.c.id, isouter=True)
 
 # Made once, since every decision wants it.
-_ONE_LOCK = select(*_LOCK).where(locks.c.id == bindparam("lock_id"))
+_ONE_LOCK = _LOCKS.where(locks.c.id == bindparam("lock_id"))
 
 #: What lists of groups can be queried by, by the names on the wire.
 GROUP_FIELDS = {
@@ -67,7 +69,7 @@ MEMBERSHIP_FIELDS = {
 
 async def list_locks(connection: Connection, owner_id: str | None, sight: Sight) -> list[Lock]:
     """The locks that there are, by title."""
-    statement = select(*_LOCK).where(locks.c.active).order_by(locks.c.title, locks.c.id)
+    statement = _LOCKS.where(locks.c.active).order_by(locks.c.title, locks.c.id)
     if owner_id is not None:
         statement = statement.where(locks.c.owner_id == owner_id)
     if sight is not None:
@@ -81,6 +83,12 @@ async def find_lock(connection: Connection, lock_id: str, *, removed: bool = Fal
     if row is None or not (row.active or removed):
         raise LockNotFound
     return _lock(row)
+
+
+async def bridged_by(connection: Connection, username: str) -> list[str]:
+    """The locks for which a user speaks."""
+    statement = _LOCKS.with_only_columns(locks.c.id).where(users.c.username == username, locks.c.active)
+    return list(await connection.scalars(statement))
 
 
 async def add_lock(connection: Connection, lock_id: str, owner_id: str, values: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from nymead_users.access.decision import Decision, Subject
 from nymead_users.access.decisions import Asked, Decisions
 from nymead_users.access.grants import Grants
 from nymead_users.access.locks import Locks
-from nymead_users.access.model import Confirmation, Credential, Grant, Lock, LogEntry, Owner, Person
+from nymead_users.access.model import Confirmation, Credential, CredentialType, Grant, Lock, LogEntry, Owner, Person
 from nymead_users.access.people import KEEP, People
 from nymead_users.access.sync import Synchronisation
 from nymead_users.events import EventBus
@@ -78,8 +78,8 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, at_lock, given, listed, may_hear, on_behalf, sight_of
-from nymead_users.permissions import Scope, User
+from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, sight_of, speaker
+from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
 from nymead_users.rpc.namespace import Namespace, NoParams, Notification, Notify, method
@@ -103,6 +103,7 @@ OUTCOMES: dict[type[Exception], AccessError] = {
 # What causes an outcome, in the words of the contract.
 STORE_FAILED = {AccessError.BACKEND_ERROR: "The store could not be read or written; nothing was changed."}
 NOT_VISIBLE = {AccessError.PERMISSION_DENIED: "The lock is not among the caller's things."}
+NOT_SPEAKING = {AccessError.PERMISSION_DENIED: "The caller is neither an administrator nor the lock's bridge."}
 NO_OWNER = {AccessError.OWNER_NOT_FOUND: "There is no such owner, or none was named and there are several."}
 NO_LOCK = {AccessError.LOCK_NOT_FOUND: "There is no such lock."}
 NO_GROUP = {AccessError.LOCK_GROUP_NOT_FOUND: "There is no such lock group."}
@@ -123,6 +124,7 @@ _LOCK_NAMES = {
     "systemId": "system_id",
     "protocolVersion": "protocol_version",
     "virtual": "virtual",
+    "bridge": "bridge",
 }
 _LOCK_DEFAULTS = {"description": "", "time_zone": "UTC", "system_id": "", "protocol_version": 1, "virtual": True}
 _PERSON_NAMES = {
@@ -300,8 +302,12 @@ class AccessNamespace(Namespace):
 
     @method("GetCredentials", scope=READ, outcomes={**NO_OWNER, **NO_PERSON, **STORE_FAILED})
     async def get_credentials(self, caller: Caller, params: GetCredentialsParams) -> CredentialsReturns:
-        """List the credentials, without their PINs. Who may not access all things sees those that open their locks."""
-        pages = self._domain.people.credential_pages(params.ownerId, params.personId, sight_of(caller))
+        """List the credentials, without their PINs. Codes are shown to administrators only: whoever reads one may use
+        it. Who may not access all things sees those that open their locks.
+        """
+        pages = self._domain.people.credential_pages(
+            params.ownerId, params.personId, sight_of(caller), codes=caller.permits(Scope.ADMIN)
+        )
         return await _answer(listed(pages, credential_info), lambda text: {"credentials": text})
 
     @method(
@@ -426,8 +432,8 @@ class AccessNamespace(Namespace):
         scope=READ,
         errors=(ServerBusy,),
         outcomes={
-            AccessError.PERMISSION_DENIED: "The lock is not among the caller's things, or a PIN was given by somebody"
-            " who is no administrator: PINs could be guessed so.",
+            AccessError.PERMISSION_DENIED: "The lock is not among the caller's things, or somebody who is no"
+            " administrator asks about a credential: codes and PINs could be guessed so.",
             **NO_LOCK,
             **NO_PERSON,
             **BAD_VALUE,
@@ -436,8 +442,9 @@ class AccessNamespace(Namespace):
     )
     async def evaluate(self, caller: Caller, params: AttemptParams) -> DecisionReturns:
         """Tell whether somebody may open a lock, and why. It is a question, and leaves no trace."""
-        if params.pin is not None and not caller.permits(Scope.ADMIN):
-            return {"error": AccessError.PERMISSION_DENIED, "errorMessage": "pin: only administrators may ask with one"}
+        if params.credential is not None and not caller.permits(Scope.ADMIN):
+            text = "credential: only administrators may ask about one"
+            return {"error": AccessError.PERMISSION_DENIED, "errorMessage": text}
         return await _answer(self._evaluate(caller, params), _shown)
 
     async def _evaluate(self, caller: Caller, params: AttemptParams) -> Decision:
@@ -453,7 +460,7 @@ class AccessNamespace(Namespace):
         "ReportAccess",
         scope=READ,
         errors=(ServerBusy,),
-        outcomes={**NOT_VISIBLE, **NO_LOCK, **NO_PERSON, **BAD_VALUE, **STORE_FAILED},
+        outcomes={**NOT_SPEAKING, **NO_LOCK, **NO_PERSON, **BAD_VALUE, **STORE_FAILED},
     )
     async def report_access(self, caller: Caller, params: AttemptParams) -> ReportReturns:
         """A lock reports an attempt: it is decided, logged and told. Wrong PINs lock a credential out for a while."""
@@ -463,10 +470,10 @@ class AccessNamespace(Namespace):
         )
 
     async def _report(self, caller: Caller, params: AttemptParams) -> tuple[Decision, LogEntry]:
-        by, confirm = at_lock(caller, params.lockId)
+        by, confirm = on_behalf(caller, READ)
         return await self._domain.decisions.report(
             _asked(params),
-            sight_of(caller),
+            speaker(caller),
             at=params.time,
             remote=params.remote is True,
             pin=params.pin,
@@ -513,11 +520,11 @@ class AccessNamespace(Namespace):
 
     # Synchronisation
 
-    @method("GetPendingSync", scope=READ, outcomes={**NOT_VISIBLE, **NO_LOCK, **STORE_FAILED})
+    @method("GetPendingSync", scope=READ, outcomes={**NOT_SPEAKING, **NO_LOCK, **STORE_FAILED})
     async def get_pending_sync(self, caller: Caller, params: LockIdParams) -> SyncItemsReturns:
         """List what a lock must still hear of, in order. A bridge asks for it, hands it on and confirms it."""
         return await _answer(
-            self._domain.synchronisation.pending(params.lockId, sight_of(caller)),
+            self._domain.synchronisation.pending(params.lockId, speaker(caller)),
             lambda items: {"items": [item_info(item) for item in items]},
         )
 
@@ -525,7 +532,7 @@ class AccessNamespace(Namespace):
         "ConfirmSync",
         scope=READ,
         outcomes={
-            **NOT_VISIBLE,
+            **NOT_SPEAKING,
             **NO_LOCK,
             AccessError.SYNC_ITEM_NOT_FOUND: "An item is not this lock's, or was confirmed long ago.",
             AccessError.INVALID_PARAMETER: "An item is named twice, or comes after another about the same thing that"
@@ -537,17 +544,17 @@ class AccessNamespace(Namespace):
         """A lock has heard of these items; those with an error it could not take, and they stay due. Either all of
         this is stored or nothing. Confirming an item again changes nothing.
         """
-        by, confirm = at_lock(caller, params.lockId)
+        by, confirm = on_behalf(caller, READ)
         items = [Confirmation(item["id"], item.get("error")) for item in params.items]
         return await _answer(
-            self._domain.synchronisation.confirm(params.lockId, items, sight_of(caller), by=by, confirm=confirm)
+            self._domain.synchronisation.confirm(params.lockId, items, speaker(caller), by=by, confirm=confirm)
         )
 
     @method(
         "SyncLock",
         scope=READ,
         outcomes={
-            **NOT_VISIBLE,
+            **NOT_SPEAKING,
             **NO_LOCK,
             AccessError.INVALID_PARAMETER: "The lock is not virtual: its bridge synchronises it.",
             **STORE_FAILED,
@@ -555,9 +562,9 @@ class AccessNamespace(Namespace):
     )
     async def sync_lock(self, caller: Caller, params: LockIdParams) -> AccessReturns:
         """Have a virtual lock hear of all that is due."""
-        by, confirm = at_lock(caller, params.lockId)
+        by, confirm = on_behalf(caller, READ)
         return await _answer(
-            self._domain.synchronisation.synchronise(params.lockId, sight_of(caller), by=by, confirm=confirm)
+            self._domain.synchronisation.synchronise(params.lockId, speaker(caller), by=by, confirm=confirm)
         )
 
     # Who may see a lock hears of what concerns it
@@ -567,15 +574,14 @@ class AccessNamespace(Namespace):
         shown = _SHOWN.get(type(thing))
         if shown is not None:
             name, show = shown
-            audience = _controls if isinstance(thing, Owner) else partial(may_hear, event.locks)
-            self._notify(f"Access.{name.capitalize()}{verb}", {name: show(thing)}, audience=audience)
+            self._notify(f"Access.{name.capitalize()}{verb}", {name: show(thing)}, audience=_audience(event))
 
     def _gone(self, event: Removed) -> None:
         shown = _SHOWN.get(type(event.thing))
         if shown is not None:
             name, _ = shown
             params = {f"{name}Id": event.thing.id}
-            self._notify(f"Access.{name.capitalize()}Removed", params, audience=partial(may_hear, event.locks))
+            self._notify(f"Access.{name.capitalize()}Removed", params, audience=_audience(event))
 
     def _decided(self, event: Decided) -> None:
         locks = frozenset(filter(None, [event.entry.lock_id]))
@@ -598,8 +604,13 @@ _SHOWN: dict[type[Any], tuple[str, Callable[[Any], dict[str, Any]]]] = {
 _answer = partial(answer, OUTCOMES, AccessError.NO_ERROR)
 
 
-def _controls(user: User) -> bool:
-    return Scope.CONTROL_THINGS in user.scopes
+def _audience(event: Added | Changed | Removed) -> Callable[[User], bool]:
+    """Who may hear of a change: whoever may read what it is about."""
+    if isinstance(event.thing, Credential) and event.thing.type is CredentialType.CODE:
+        return lambda user: includes(user.scopes, Scope.ADMIN)
+    if isinstance(event.thing, Owner):
+        return lambda user: includes(user.scopes, READ)
+    return partial(may_hear, event.locks)
 
 
 def _form(schedule: Any) -> dict[str, Any] | None:

@@ -141,7 +141,8 @@ class LockInfo(TypedDict):
     timeZone: Annotated[str, Field(description="Its time zone, by its IANA name.")]
     protocolVersion: Annotated[Uint, Field(description="What it speaks with its bridge; 0 knows no lock groups.")]
     systemId: Annotated[str, Field(description="The system that it is a part of.")]
-    virtual: Annotated[bool, Field(description="Whether it has no bridge, and is synchronised by SyncLock.")]
+    virtual: Annotated[bool, Field(description="Whether it is no real one, and is synchronised by SyncLock.")]
+    bridge: NotRequired[Annotated[str, Field(description="The user who speaks for it, who is at its bridge.")]]
     rclSerialNo: Annotated[Uint, Field(description="Counts up with each grant at it that is revoked.")]
     rclDate: NotRequired[Annotated[Time, Field(description="When the last one was.")]]
     lastSeenRclSerialNo: NotRequired[Annotated[Uint, Field(description="Up to where it has heard of that.")]]
@@ -291,8 +292,9 @@ class AddLockParams(Params):
         None, description="What it speaks with its bridge; 0 knows no lock groups. Left out: 1."
     )
     virtual: Omissible[bool] = Field(
-        None, description="Whether it has no bridge, and is synchronised by SyncLock. Left out: true."
+        None, description="Whether it is no real one, and is synchronised by SyncLock. Left out: true."
     )
+    bridge: Omissible[Text] = Field(None, description="The user who speaks for it, who is at its bridge.")
 
 
 class UpdateLockParams(Params):
@@ -306,7 +308,8 @@ class UpdateLockParams(Params):
     protocolVersion: Omissible[Annotated[Uint, Field(le=MAX_INT)]] = Field(
         None, description="What it speaks with its bridge."
     )
-    virtual: Omissible[bool] = Field(None, description="Whether it has no bridge.")
+    virtual: Omissible[bool] = Field(None, description="Whether it is no real one.")
+    bridge: Text | None = Field(None, description="The user who speaks for it; null: nobody.")
 
 
 class LockIdParams(Params):
@@ -724,6 +727,7 @@ def lock_info(lock: Lock) -> dict[str, Any]:
             "protocolVersion": lock.protocol_version,
             "systemId": lock.system_id,
             "virtual": lock.virtual,
+            "bridge": lock.bridge,
             "rclSerialNo": lock.rcl_serial_no,
             "rclDate": shown_time(lock.rcl_date),
             "lastSeenRclSerialNo": lock.last_seen_rcl_serial_no,

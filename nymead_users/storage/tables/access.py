@@ -61,6 +61,8 @@ locks = Table(
     Column("protocol_version", Integer, nullable=False),
     Column("system_id", TEXT, nullable=False),
     Column("virtual", Boolean, nullable=False),
+    # The user who speaks for it: hands on what is due, and reports attempts.
+    Column("bridge_id", ForeignKey("users.id", ondelete="SET NULL"), nullable=True, index=True),
     Column("active", Boolean, nullable=False),
     # Revocations so far, and up to which of them the lock has heard.
     Column("rcl_serial_no", Integer, nullable=False),

@@ -64,13 +64,18 @@ def upgrade() -> None:
         sa.Column("protocol_version", sa.Integer(), nullable=False),
         sa.Column("system_id", sa.String(length=255), nullable=False),
         sa.Column("virtual", sa.Boolean(), nullable=False),
+        sa.Column("bridge_id", sa.Integer(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("rcl_serial_no", sa.Integer(), nullable=False),
         sa.Column("rcl_date", sa.BigInteger(), nullable=True),
         sa.Column("last_seen_rcl_serial_no", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["bridge_id"], ["users.id"], name=op.f("fk_locks_bridge_id_users"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], name=op.f("fk_locks_owner_id_owners"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_locks")),
     )
+    op.create_index(op.f("ix_locks_bridge_id"), "locks", ["bridge_id"], unique=False)
     op.create_index(op.f("ix_locks_owner_id"), "locks", ["owner_id"], unique=False)
     op.create_table(
         "persons",
