@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Literal, Self
 
 import pytest
@@ -54,7 +55,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     no story or has no server to be loaded, is an error.
     """
     able = "loaded" in metafunc.fixturenames and metafunc.definition.path.parent.name == "security"
-    helpers = (thing for name, thing in vars(metafunc.module).items() if not name.startswith("test_"))
+    helpers = (
+        thing
+        for name, thing in vars(metafunc.module).items()
+        if isinstance(thing, FunctionType) and not name.startswith("test_")
+    )
     lost = [thing for thing in helpers if any(mark.name in LOADS for mark in getattr(thing, "pytestmark", ()))]
     if lost or (not able and any(metafunc.definition.get_closest_marker(name) for name in LOADS)):
         raise pytest.UsageError(f"{lost or metafunc.definition.nodeid}: there is no server to be loaded")

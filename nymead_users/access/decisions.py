@@ -13,7 +13,7 @@ from nymead_users.access.errors import InvalidValue, NotVisible
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
 from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
-from nymead_users.access.sync import Speaker, check_speaker
+from nymead_users.access.sync import Speaker, spoken_for
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
 from nymead_users.identity.passwords import Passwords
@@ -99,7 +99,7 @@ class Decisions:
     ) -> tuple[Decision, LogEntry]:
         """A lock reports an attempt: it is decided, counted and logged. Raises Busy where too many PINs wait."""
         async with self._model.read() as connection:
-            check_speaker(await places.find_lock(connection, asked.lock_id), speaker)
+            await spoken_for(connection, asked.lock_id, speaker)
         known = await self._learn(asked)
         moment = at or now()
         judged = Pin.NOT_SET
@@ -108,7 +108,7 @@ class Decisions:
             judged = await self._judge_pin(present, known.pin_hash, milliseconds(moment), remote, pin)
         async with self._model.change(by, confirm) as work:
             # Everything may have changed while the PIN was looked at.
-            check_speaker(await places.find_lock(work.connection, asked.lock_id), speaker)
+            await spoken_for(work.connection, asked.lock_id, speaker)
             fresh = await _read(work.connection, asked)
             shown = _held_against(pin, known, fresh, judged)
             present = _locked_out_now(fresh.facts, milliseconds(moment), milliseconds(work.at))

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from nymead_users.access.errors import InvalidValue, NotVisible, SyncItemNotFound
+from nymead_users.access.errors import InvalidValue, LockNotFound, NotVisible, SyncItemNotFound
 from nymead_users.access.model import AccessEventKind, Confirmation, Lock, SyncEntity, SyncItem, SyncOperation
 from nymead_users.access.store import places, syncing
 from nymead_users.access.unit import Confirm, Model, Work
+from nymead_users.storage.database import Connection
 
 #: Tells who speaks at this moment: None for whoever may for all locks, or the name of a user, "" for nobody.
 Speaker = Callable[[], str | None]
@@ -31,7 +32,7 @@ class Synchronisation:
     async def pending(self, lock_id: str, speaker: Speaker) -> list[SyncItem]:
         """What a lock must still hear of, in order; some at a time."""
         async with self._model.read() as connection:
-            check_speaker(await places.find_lock(connection, lock_id), speaker)
+            await spoken_for(connection, lock_id, speaker)
             return await syncing.pending(connection, lock_id)
 
     async def confirm(
@@ -46,8 +47,7 @@ class Synchronisation:
         if len(results) != len(confirmations):
             raise InvalidValue("items: an item is named twice")
         async with self._model.change(by, confirm) as work:
-            lock = await places.find_lock(work.connection, lock_id)
-            check_speaker(lock, speaker)
+            lock = await spoken_for(work.connection, lock_id, speaker)
             waiting, heard = await syncing.find_items(work.connection, lock_id, list(results))
             for item_id in results:
                 if item_id not in heard and not any(item.id == item_id for item in waiting):
@@ -58,8 +58,7 @@ class Synchronisation:
     async def synchronise(self, lock_id: str, speaker: Speaker, *, by: str, confirm: Confirm) -> None:
         """A virtual lock hears of all that is due."""
         async with self._model.change(by, confirm) as work:
-            lock = await places.find_lock(work.connection, lock_id)
-            check_speaker(lock, speaker)
+            lock = await spoken_for(work.connection, lock_id, speaker)
             if not lock.virtual:
                 raise InvalidValue("lockId: the lock is not virtual; its bridge synchronises it")
             while waiting := await syncing.pending(work.connection, lock_id):
@@ -67,14 +66,23 @@ class Synchronisation:
                 await _heard(work, lock, waiting, results)
 
 
-def check_speaker(lock: Lock, speaker: Speaker) -> None:
-    """Raise NotVisible for who may not speak for a lock.
+async def spoken_for(connection: Connection, lock_id: str, speaker: Speaker) -> Lock:
+    """The lock that somebody speaks for. Raises NotVisible for who may not, even if there is no such lock.
 
-    Who could say for it what it has heard could keep it from hearing that they may not open it any more.
+    Who could say for a lock what it has heard could keep it from hearing that they may not open it any more.
+    Raises LockNotFound for who may speak for all.
     """
+    refusal = NotVisible("lockId: only administrators and the lock's bridge may speak for it")
     name = speaker()
+    try:
+        lock = await places.find_lock(connection, lock_id)
+    except LockNotFound:
+        if name is None:
+            raise
+        raise refusal from None
     if name is not None and (not name or lock.bridge != name):
-        raise NotVisible("lockId: only administrators and the lock's bridge may speak for it")
+        raise refusal
+    return lock
 
 
 async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dict[str, Confirmation]) -> None:

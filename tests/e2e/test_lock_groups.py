@@ -606,7 +606,7 @@ class Life:
 
     async def begin(self) -> None:
         """Add all but the membership."""
-        await self.admin.done("Access.AddLock", title="Entrance", lockId=THING, virtual=False)
+        await self.admin.done("Access.AddLock", title="Entrance", lockId=THING, virtual=False, bridge="bridge")
         await self.admin.done("Access.AddLock", title="Elsewhere")
         self.person = await self.admin.add("Access.AddPerson", firstName="Ann")
         self.group = await self.groups.create()
