@@ -191,7 +191,7 @@ async def test_the_bridge_hands_on_what_is_due(start_server: StartServer, tmp_pa
         await alice.call("Access.AddGrant", {"personId": person["person"]["id"], "lockId": lock_id})
         return str(person["person"]["id"])
 
-    await alice.call("Access.AddLock", {"title": "Front door", "lockId": lock_id, "virtual": False})
+    await alice.call("Access.AddLock", {"title": "Front door", "lockId": lock_id, "virtual": False, "bridge": "bridge"})
     await alice.subscribe("Access")
     persons = [await grant()]
     file = tmp_path / script.title
