@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import cache
 from typing import NamedTuple
@@ -56,11 +56,15 @@ def scope_names(scopes: Scope) -> tuple[str, ...]:
     return tuple(name for name, scope in SCOPE_NAMES.items() if scope and scope in scopes)
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user as everybody allowed to may see them: no secret is in here.
 
-    ``username`` is lower case; the empty name is the user that the push button makes.
+    ``username`` is lower case; the empty name is the user that the push button makes. ``things`` are the allowed ones
+    as text: whether somebody may hear of a lock is asked for every notification and session.
     """
 
     username: str
@@ -68,6 +72,12 @@ class User:
     display_name: str
     scopes: Scope
     allowed_thing_ids: tuple[UUID, ...]
+    things: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make ``things``."""
+        things = frozenset(map(str, self.allowed_thing_ids)) if self.allowed_thing_ids else _NOTHING
+        object.__setattr__(self, "things", things)
 
 
 class Principal(NamedTuple):

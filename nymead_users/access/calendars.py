@@ -66,6 +66,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{8}")
 _DATE_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z?")
 
+#: How lines begin, and how those of interest do.
+_ANY = re.compile(r"([A-Za-z0-9-]+)(?::|;[A-Za-z0-9-]+=)")
+_KNOWN = re.compile(
+    r"(?:BEGIN|END|CALSCALE|DTSTART|DTEND|DURATION|RRULE|EXDATE|RDATE|EXRULE|RECURRENCE-ID)[;:]", re.IGNORECASE
+)
+
 _PROPERTIES = ("DTSTART", "DTEND", "DURATION", "RRULE", "EXDATE")
 _REFUSED_PROPERTIES = ("RDATE", "EXRULE", "RECURRENCE-ID")
 
@@ -217,6 +223,11 @@ def _lines(text: str) -> Iterator[_Line]:
             unfolded.append((number, [piece]))
     for number, pieces in unfolded:
         line = "".join(pieces)
+        begins = _ANY.match(line)
+        if begins and not _KNOWN.match(line):
+            # Of no interest but that it is there: reading it may take its time.
+            yield _Line(number, begins[1].upper(), {}, "")
+            continue
         try:
             name, params, value = _content_line(line).parts()
         except ValueError:

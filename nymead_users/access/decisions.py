@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import time
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from nymead_users.access.decision import AccessReason, Decision, Facts, Pin, Subject, decide, event_code
-from nymead_users.access.errors import InvalidValue, NotVisible
+from nymead_users.access.errors import InvalidValue, NotVisible, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
 from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
@@ -17,11 +19,19 @@ from nymead_users.access.sync import Speaker, spoken_for
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
 from nymead_users.identity.passwords import Passwords
-from nymead_users.instants import milliseconds
+from nymead_users.instants import as_text, milliseconds
 from nymead_users.storage.database import Connection
 
-#: Pairs of somebody and a lock whose facts are kept in memory: some 40 MB at the most.
-KEPT = 50_000
+#: How many grants and pairs of somebody and a lock are kept in memory: some 50 MB at the most.
+KEPT = 100_000
+
+#: Decisions after which others have their turn: some milliseconds.
+TURN = 50
+
+#: How far the time that a lock reports may be from the present without being told of.
+LATE = timedelta(minutes=1)
+
+K = TypeVar("K")
 
 
 class Asked(NamedTuple):
@@ -32,6 +42,10 @@ class Asked(NamedTuple):
     value: str | None
     lock_id: str
 
+    def __repr__(self) -> str:
+        """Without the value: it may be a code."""
+        return f"Asked({self.person_id!r}, {self.kind!r}, …, {self.lock_id!r})"
+
 
 @dataclass(slots=True)
 class _Known:
@@ -40,7 +54,7 @@ class _Known:
     generation: int
     facts: Facts
     credential: Credential | None
-    pin_hash: str | None
+    pin_hash: str | None = field(repr=False)
     decisions: dict[bool, tuple[int, Decision]] = field(default_factory=dict)
 
 
@@ -64,6 +78,8 @@ class Decisions:
         self._passwords = passwords
         self._rules = rules
         self._known: dict[Asked, _Known] = {}
+        self._kept_as_of = 0
+        self._weight = 0
 
     async def evaluate(
         self, asked: Asked, sight: Sight, *, at: datetime | None = None, remote: bool = False, pin: str | None = None
@@ -73,7 +89,14 @@ class Decisions:
         if sight is not None and asked.lock_id not in sight:
             raise NotVisible
         if known is None or known.generation != self._model.generation:
-            known = await self._learn(asked)
+            try:
+                known = await self._learn(asked)
+            except PersonNotFound:
+                if sight is None:
+                    raise
+                return _STRANGER
+        if sight is not None and not (known.facts.desired or known.facts.held):
+            return _STRANGER
         if pin is not None:
             return await self._with_pin(known, milliseconds(at or now()), remote, pin)
         if at is not None:
@@ -105,7 +128,7 @@ class Decisions:
         judged = Pin.NOT_SET
         if pin is not None:
             present = _locked_out_now(known.facts, milliseconds(moment), milliseconds(now()))
-            judged = await self._judge_pin(present, known.pin_hash, milliseconds(moment), remote, pin)
+            judged = await self._judge_pin(present, known.pin_hash, milliseconds(moment), remote, pin, by)
         async with self._model.change(by, confirm) as work:
             # Everything may have changed while the PIN was looked at.
             await spoken_for(work.connection, asked.lock_id, speaker)
@@ -115,9 +138,12 @@ class Decisions:
             decision = decide(present, milliseconds(moment), remote=remote, pin=shown)
             if fresh.credential is not None:
                 await self._count(work, fresh.credential, decision, shown)
+            details = {"remote": remote, "grantIds": list(decision.grant_ids), "onLock": decision.on_lock}
+            if abs(moment - work.at) > LATE:
+                details["received"] = as_text(work.at)
             entry = await work.decided(
                 decision.reason.value,
-                {"remote": remote, "grantIds": list(decision.grant_ids), "onLock": decision.on_lock},
+                details,
                 time=moment,
                 lock_id=asked.lock_id,
                 person_id=asked.person_id or (fresh.credential.person_id if fresh.credential else None),
@@ -135,22 +161,22 @@ class Decisions:
         async with self._model.read() as connection:
             lock = await places.find_lock(connection, lock_id)
             found = await facts.at_lock(connection, lock)
-        return [
-            (subject, decide(what, moment, pin=Pin.NOT_SET if what.has_pin else Pin.NOT_NEEDED))
-            for subject, what in sorted(found.items(), key=lambda item: (item[0].person_id is None, *map(str, item[0])))
-        ]
+        ordered = sorted(found.items(), key=lambda item: (item[0].person_id is None, *map(str, item[0])))
+        return await _decided(ordered, moment)
 
     async def whereto(self, person_id: str, sight: Sight, *, at: datetime | None) -> list[tuple[str, Decision]]:
-        """All locks that a person's grants reach, and what Evaluate says of each."""
+        """All locks that a person's grants reach, and what Evaluate says of each.
+
+        Who sees some locks only gets PersonNotFound for who reaches none of them, as for who is not there.
+        """
         moment = milliseconds(at or now())
         async with self._model.read() as connection:
             person = await people.find_person(connection, person_id)
             found = await facts.of_person(connection, person_id, enabled=person.enabled)
-        return [
-            (lock_id, decide(what, moment))
-            for lock_id, what in sorted(found.items())
-            if sight is None or lock_id in sight
-        ]
+        locks = sorted(found if sight is None else sight.intersection(found))
+        if sight is not None and not locks:
+            raise PersonNotFound
+        return await _decided([(lock_id, found[lock_id]) for lock_id in locks], moment)
 
     async def entries(
         self,
@@ -188,22 +214,27 @@ class Decisions:
         async with self._model.read() as connection:
             known = await _read(connection, asked)
         known.generation = generation
-        if len(self._known) >= KEPT:
+        # What is outdated is of no use, and an unknown credential can be spelled in any number of ways.
+        weight = 1 + len(known.facts.desired) + len(known.facts.held)
+        if self._kept_as_of != generation or self._weight + weight > KEPT:
             self._known.clear()
-        self._known[asked] = known
+            self._kept_as_of, self._weight = generation, 0
+        if known.facts.known:
+            self._known[asked] = known
+            self._weight += weight
         return known
 
     async def _with_pin(self, known: _Known, at: int, remote: bool, pin: str) -> Decision:
-        shown = await self._judge_pin(known.facts, known.pin_hash, at, remote, pin)
+        shown = await self._judge_pin(known.facts, known.pin_hash, at, remote, pin, "")
         return decide(known.facts, at, remote=remote, pin=shown)
 
-    async def _judge_pin(self, what: Facts, pin_hash: str | None, at: int, remote: bool, pin: str) -> Pin:
+    async def _judge_pin(self, what: Facts, pin_hash: str | None, at: int, remote: bool, pin: str, by: str) -> Pin:
         """What a given PIN is; it is only looked at where nothing else stands in the way."""
         if pin_hash is None:
             return Pin.NOT_SET
         if not decide(what, at, remote=remote, pin=Pin.RIGHT).allowed:
             return Pin.WRONG
-        return Pin.RIGHT if await self._passwords.verify(pin, pin_hash) else Pin.WRONG
+        return Pin.RIGHT if await self._passwords.verify_pin(pin, pin_hash, by=by) else Pin.WRONG
 
     async def _count(self, work: Work, credential: Credential, decision: Decision, shown: Pin) -> None:
         """Count wrong PINs in a row; the last of too many locks the credential out."""
@@ -215,6 +246,19 @@ class Decisions:
         elif decision.allowed and shown is Pin.RIGHT:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 
+
+async def _decided(found: Sequence[tuple[K, Facts]], moment: int) -> list[tuple[K, Decision]]:
+    """What is decided about each of many; others have their turn meanwhile."""
+    decided = []
+    for number, (key, what) in enumerate(found, 1):
+        decided.append((key, decide(what, moment, pin=Pin.NOT_SET if what.has_pin else Pin.NOT_NEEDED)))
+        if number % TURN == 0:
+            await asyncio.sleep(0)
+    return decided
+
+
+#: What who sees some locks only is told of anybody without a grant there, be they known or not.
+_STRANGER = Decision(False, AccessReason.NOT_AUTHORIZED, (), None, False, False)
 
 _NEVER = (1 << 62, Decision(False, AccessReason.UNKNOWN_CREDENTIAL, (), None, False, False))
 

@@ -10,6 +10,7 @@ from typing import Any
 from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
 from nymead_users.access.model import Credential, Grant, GrantState, Person, Sight, SyncEntity, SyncOperation
 from nymead_users.access.store import granted, people, places, reach
+from nymead_users.access.store.reading import seen
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_validity, read_schedule
@@ -35,12 +36,14 @@ class Grants:
         if lock_id is not None and sight is not None and lock_id not in sight:
             raise NotVisible
         async with self._model.read() as connection:
-            if person_id is not None:
-                await people.find_person(connection, person_id)
+            if sight is None:  # who sees some locks only learns nothing of what else there is
+                if person_id is not None:
+                    await people.find_person(connection, person_id)
+                if group_id is not None:
+                    await places.find_group(connection, group_id)
             if lock_id is not None:
                 await places.find_lock(connection, lock_id)
-            if group_id is not None:
-                await places.find_group(connection, group_id)
+            sight = await seen(connection, sight)
             found = granted.grant_pages(
                 connection, person_id=person_id, lock_id=lock_id, group_id=group_id, state=state, sight=sight
             )

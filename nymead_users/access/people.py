@@ -10,10 +10,14 @@ from nymead_users.access.errors import Duplicate, InvalidValue, PersonNotFound
 from nymead_users.access.grants import locks_by_grant, subject_changed, withdraw
 from nymead_users.access.model import Credential, CredentialType, Grant, Owner, Person, Sight
 from nymead_users.access.store import granted, people, places
+from nymead_users.access.store.reading import seen
 from nymead_users.access.unit import Confirm, Model, Work, new_id, now
 from nymead_users.access.values import canonical_credential, canonical_phone, check_pin
 from nymead_users.identity.passwords import Passwords
 from nymead_users.storage.database import Connection
+
+#: A person's credentials go along with each of their grants to each lock: nobody has many.
+MAX_CREDENTIALS = 50
 
 #: Marks what a change leaves as it is, where None is a value of its own.
 KEEP: Any = object()
@@ -53,7 +57,7 @@ class People:
         async with self._model.read() as connection:
             if owner_id is not None:
                 await people.require_owner(connection, owner_id)
-            async with aclosing(people.person_pages(connection, owner_id, sight)) as pages:
+            async with aclosing(people.person_pages(connection, owner_id, await seen(connection, sight))) as pages:
                 async for page in pages:
                     yield page
 
@@ -112,13 +116,14 @@ class People:
     ) -> AsyncGenerator[list[Credential]]:
         """Credentials, with codes or without, a page at a time, as they are at one moment.
 
-        Raises OwnerNotFound and PersonNotFound.
+        Raises OwnerNotFound and, for who sees all locks, PersonNotFound.
         """
         async with self._model.read() as connection:
             if owner_id is not None:
                 await people.require_owner(connection, owner_id)
-            if person_id is not None:
+            if person_id is not None and sight is None:
                 await people.find_person(connection, person_id)
+            sight = await seen(connection, sight)
             async with aclosing(people.credential_pages(connection, owner_id, person_id, sight, codes=codes)) as pages:
                 async for page in pages:
                     yield page
@@ -140,6 +145,10 @@ class People:
         pin_hash = await self._hash(pin)
         async with self._model.change(by, confirm) as work:
             owner = await _owner_of(work, owner_id, person_id)
+            if person_id is not None:
+                theirs = await people.credentials_of(work.connection, [person_id])
+                if len(theirs) >= MAX_CREDENTIALS:
+                    raise InvalidValue(f"personId: a person has at most {MAX_CREDENTIALS} credentials")
             credential = Credential(new_id(), owner, person_id, kind, value, pin is not None, enabled, None)
             await people.add_credential(work.connection, credential, pin_hash)
             grants = [] if person_id is None else await granted.grants_of_subject(work.connection, person_id=person_id)

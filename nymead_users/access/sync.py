@@ -94,7 +94,8 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         details: dict[str, Any] = {"entity": item.entity.value, "id": item.entity_id, "op": item.op.value}
         if error is not None:
             await syncing.fail(work.connection, item, error[:MAX_ERROR])
-            work.log(AccessEventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
+            if error[:MAX_ERROR] != item.error:
+                work.log(AccessEventKind.SYNC, "syncFailed", {**details, "error": error[:MAX_ERROR]}, **about)
             continue
         if await syncing.must_wait(work.connection, item):
             raise InvalidValue(f"items: {item.id} comes after another item about the same {item.entity.value}")

@@ -29,6 +29,9 @@ SALT_AND_DIGEST = 22 + 1 + 43
 #: One address on the network may take every so many-th place: a flood leaves the others to everybody else.
 SHARE = 4
 
+#: So many PINs of doors wait at a time, a quarter of them from one reporter: they are few, and logins wait behind them.
+PINS = 16
+
 
 class Passwords:
     """Argon2id (RFC 9106) at the configured cost.
@@ -47,6 +50,7 @@ class Passwords:
         self._remote = _Places(places, max(1, places // SHARE))
         self._local = _Places(places, places)
         self._changes = _Places(places, places)
+        self._pins = _Places(PINS, max(1, PINS // SHARE))
         #: How the hashes made at the present cost begin.
         self.cost = f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}$"
         self._decoys: dict[str, str] = {}
@@ -94,6 +98,11 @@ class Passwords:
         with self._local.one("") if network is None else self._remote.one(network):
             return cost in await self._run(matching, admit)
 
+    async def verify_pin(self, pin: str, pin_hash: str, *, by: str) -> bool:
+        """Whether a PIN of a door is right; ``by`` is who reports it. Raises Busy."""
+        with self._pins.one(by):
+            return await self._run(lambda: self._matches(pin_hash, _bytes(pin)))
+
     def outdated(self, password_hash: str) -> bool:
         """Whether a hash was made at another cost than the present one."""
         return self._hasher.check_needs_rehash(password_hash)
@@ -101,7 +110,7 @@ class Passwords:
     @property
     def pending(self) -> int:
         """How many passwords are being hashed or wait for it."""
-        return sum(places.taken for places in (self._remote, self._local, self._changes))
+        return sum(places.taken for places in (self._remote, self._local, self._changes, self._pins))
 
     def close(self) -> None:
         """Finish what is being computed and end the threads."""

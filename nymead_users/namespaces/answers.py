@@ -34,16 +34,14 @@ def sight_of(caller: Caller) -> Sight:
     if caller.permits(Scope.ACCESS_ALL_THINGS):
         return None
     user = None if caller.principal is None else caller.principal.user
-    return frozenset() if user is None else frozenset(map(str, user.allowed_thing_ids))
+    return frozenset() if user is None else user.things
 
 
 def may_hear(locks: frozenset[str], user: User) -> bool:
     """Whether a user may hear of what concerns these locks."""
     if not includes(user.scopes, Scope.CONTROL_THINGS):
         return False
-    return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or any(
-        str(thing) in locks for thing in user.allowed_thing_ids
-    )
+    return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or not locks.isdisjoint(user.things)
 
 
 def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]:

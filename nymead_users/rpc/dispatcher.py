@@ -151,6 +151,7 @@ def _checked(method: Method, given: Any) -> Params:
         raise InvalidParams(method.name, "", "Expected an object")
     if not given and method.params is NoParams:
         return _NO_PARAMS
+    _bound(method, given)
     try:
         return method.params.model_validate(given)
     except ValidationError as error:
@@ -160,6 +161,19 @@ def _checked(method: Method, given: Any) -> Params:
 
 
 _NO_PARAMS = NoParams()
+
+#: No params, and no object in them, have as many members: each that is unknown would take its time to refuse.
+MAX_MEMBERS = 100
+
+
+def _bound(method: Method, given: dict[str, Any]) -> None:
+    """Raise InvalidParams for an object of more members than any has."""
+    if len(given) > MAX_MEMBERS:
+        raise InvalidParams(method.name, "", f"At most {MAX_MEMBERS} members, got {len(given)}")
+    for name, value in given.items():
+        for member in value if isinstance(value, list) else (value,):
+            if isinstance(member, dict) and len(member) > MAX_MEMBERS:
+                raise InvalidParams(method.name, name, f"At most {MAX_MEMBERS} members, got {len(member)}")
 
 
 def _reason(kind: str, message: str, param: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from building import BY, PIN_ATTEMPTS, PIN_LOCKOUT, Building, anybody, asked, nobody
@@ -233,6 +233,9 @@ async def test_a_report_is_logged_and_told_once(building: Building) -> None:
     assert (entry.kind, entry.time, entry.allowed) == (AccessEventKind.DECISION, at, True)
     assert (entry.reason, entry.code) == ("granted", 102)
     assert (entry.lock_id, entry.person_id, entry.credential_id) == (lock.id, person.id, card.id)
+    # What comes late says when.
+    received = datetime.fromisoformat(entry.details.pop("received"))
+    assert timedelta(0) <= now() - received < DAY
     assert entry.details == {"remote": False, "grantIds": [grant.id], "onLock": False, "by": "admin"}
     assert decision.grant_ids == (grant.id,)
 

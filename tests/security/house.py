@@ -254,6 +254,11 @@ class WatchedPasswords(Passwords):
         await self.verified.passage()
         return result
 
+    async def verify_pin(self, pin: str, pin_hash: str, *, by: str) -> bool:
+        result = await super().verify_pin(pin, pin_hash, by=by)
+        await self.verified.passage()
+        return result
+
     def close(self) -> None:
         self.release()
         super().close()

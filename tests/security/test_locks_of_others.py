@@ -95,10 +95,17 @@ async def test_a_guest_sees_their_door_and_what_concerns_it(
         ("GetGrants", "personId", place.bob),
         ("GetGrants", "lockGroupId", place.other_group),
         ("GetCredentials", "personId", place.bob),
-        ("GetAccessOf", "personId", place.bob),
+        ("GetGrants", "personId", NOWHERE),
+        ("GetGrants", "lockGroupId", NOWHERE),
+        ("GetCredentials", "personId", NOWHERE),
         ("GetEvents", "personId", place.other_grant),
     ):
         assert await visitor.get(f"Access.{method}", **{name: value}) == []
+    for person in (place.bob, NOWHERE):
+        assert await visitor.error("Access.GetAccessOf", personId=person) == "PersonNotFound"
+    await admin.done("Access.UpdatePerson", personId=place.bob, enabled=False)
+    asked = [await visitor.get("Access.Evaluate", lockId=place.front, personId=who) for who in (place.bob, NOWHERE)]
+    assert [(answer["allowed"], answer["reason"]) for answer in asked] == [(False, "notAuthorized")] * 2
     # Not even that a grant which concerns their door reaches another one, too.
     assert await visitor.ask("Access.GetGrants", lockId=place.back) == DENIED
     for method, name in (("GetLockGroup", "id"), ("GetLockGroupGrants", "id"), ("GetMemberships", "lockGroupId")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, insert, or_, select
@@ -11,6 +12,9 @@ from sqlalchemy import Row, insert, or_, select
 from nymead_users.access.model import AccessEventKind, LogEntry, Sight
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import events
+
+#: Entries put together at a time.
+TURN = 250
 
 _ENTRY = (
     events.c.number,
@@ -29,8 +33,10 @@ _ENTRY = (
 
 async def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:
     """Add entries, in this order."""
-    if rows := list(entries):
-        await connection.execute(insert(events), rows)
+    waiting = iter(entries)
+    # Many at a time would keep others waiting while they are put together.
+    while part := list(islice(waiting, TURN)):
+        await connection.execute(insert(events), part)
 
 
 async def write_one(connection: Connection, entry: dict[str, Any]) -> LogEntry:

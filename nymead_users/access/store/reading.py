@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, tuple_
 
+from nymead_users.access.model import Sight
 from nymead_users.storage.database import Connection
+from nymead_users.storage.tables import locks
 
 T = TypeVar("T")
 
 #: Rows read and handed on at a time: some milliseconds of work, after which others have their turn.
 PAGE = 250
 
-#: How many values one statement takes at the most: SQLite's own bound is 32,766, PostgreSQL's 32,767.
-CHUNK = 10_000
+#: How many values one statement takes of a list: SQLite's own bound is 32,766, PostgreSQL's 32,767.
+CHUNK = 5000
 
 
 def chunks(values: Sequence[str]) -> list[Sequence[str]]:
     """The values in parts that one statement takes."""
     return [values[begin : begin + CHUNK] for begin in range(0, len(values), CHUNK)]
+
+
+async def seen(connection: Connection, sight: Sight) -> Sight:
+    """Those of the locks that somebody may know of that there are: a list of things can be longer than a statement."""
+    if sight is None:
+        return None
+    found: set[str] = set()
+    for part in chunks(sorted(sight)):
+        found.update(await connection.scalars(select(locks.c.id).where(locks.c.id.in_(part), locks.c.active)))
+    return frozenset(found)
 
 
 async def pages(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,9 @@ from nymead_users.storage.tables import grants, held_grants, sync_items
 
 #: How long an item that was heard is remembered, so that hearing of it again does no harm.
 REMEMBERED = timedelta(days=7)
+
+#: Items put together at a time.
+TURN = 250
 
 #: Items that a lock gets at a time.
 BATCH = 1000
@@ -38,22 +42,25 @@ Due = tuple[str, SyncEntity, str, SyncOperation, dict[str, Any]]
 
 async def add_items(connection: Connection, due: Iterable[Due], at: datetime) -> None:
     """Add what locks must hear of, in this order."""
-    rows = [
-        {
-            "id": str(uuid4()),
-            "lock_id": lock_id,
-            "entity": entity.value,
-            "entity_id": entity_id,
-            "op": op.value,
-            "payload": payload,
-            "created": at,
-            "attempts": 0,
-        }
-        for lock_id, entity, entity_id, op, payload in due
-    ]
+    waiting = iter(due)
     # Many at a time would keep others waiting while they are put together.
-    for begin in range(0, len(rows), BATCH):
-        await connection.execute(insert(sync_items), rows[begin : begin + BATCH])
+    while part := list(islice(waiting, TURN)):
+        await connection.execute(
+            insert(sync_items),
+            [
+                {
+                    "id": str(uuid4()),
+                    "lock_id": lock_id,
+                    "entity": entity.value,
+                    "entity_id": entity_id,
+                    "op": op.value,
+                    "payload": payload,
+                    "created": at,
+                    "attempts": 0,
+                }
+                for lock_id, entity, entity_id, op, payload in part
+            ],
+        )
 
 
 async def pending(connection: Connection, lock_id: str) -> list[SyncItem]:

@@ -23,6 +23,7 @@ from nymead_users.access.model import (
     SyncItem,
     SyncOperation,
 )
+from nymead_users.access.schedule import MAX_WINDOWS
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
 from nymead_users.namespaces.types import Text, Uint
@@ -80,7 +81,8 @@ WeeklyWindow = TypedDict(
     "WeeklyWindow",
     {
         "weekdays": Annotated[
-            list[Annotated[Weekday, word_of(Weekday)]], Field(description="The days on which the window begins.")
+            list[Annotated[Weekday, word_of(Weekday)]],
+            Field(max_length=7, fail_fast=True, description="The days on which the window begins."),
         ],
         "from": Annotated[str, Field(description="When it begins in the lock's local time, such as 08:00.")],
         "until": Annotated[
@@ -95,7 +97,12 @@ wire_type(WeeklyWindow)
 class Schedule(TypedDict):
     """When a grant holds, beside its validity: one of the two."""
 
-    weekly: NotRequired[Annotated[list[WeeklyWindow], Field(description="Windows that come back every week.")]]
+    weekly: NotRequired[
+        Annotated[
+            list[WeeklyWindow],
+            Field(max_length=MAX_WINDOWS, fail_fast=True, description="Windows that come back every week."),
+        ]
+    ]
     ical: NotRequired[
         Annotated[
             str,
@@ -468,7 +475,7 @@ class ConfirmSyncParams(Params):
     """Params of ConfirmSync."""
 
     lockId: Id = Field(description="Which lock.")
-    items: Annotated[list[SyncConfirmation], Field(max_length=MAX_ITEMS)] = Field(
+    items: Annotated[list[SyncConfirmation], Field(max_length=MAX_ITEMS, fail_fast=True)] = Field(
         description="What it says of items, in any order."
     )
 
