@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
 from nymead_users.access.model import Credential, Grant, GrantState, Person, Sight, SyncEntity, SyncOperation
@@ -95,7 +95,7 @@ class Grants:
             await granted.add_grant(work.connection, grant)
             await tell_locks(work, [grant], SyncOperation.ADD)
             work.grant_added(grant.id)
-        return await self._find(grant.id)
+        return cast("Grant", work.told(grant.id))
 
     async def update(self, grant_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Grant:
         """Change what is given of valid_from, valid_before, schedule, enabled and remote_allowed.
@@ -114,17 +114,14 @@ class Grants:
                 await granted.change_grant(work.connection, grant_id, values)
                 await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.UPDATE)
                 work.grant_changed(grant_id)
-        return await self._find(grant_id)
+        return work.told(grant_id) or before
 
     async def revoke(self, grant_id: str, *, by: str, confirm: Confirm) -> Grant:
         """Take a grant back. Once it is revoked nothing happens any more."""
         async with self._model.change(by, confirm) as work:
-            await revoke(work, [await granted.find_grant(work.connection, grant_id)])
-        return await self._find(grant_id)
-
-    async def _find(self, grant_id: str) -> Grant:
-        async with self._model.read() as connection:
-            return await granted.find_grant(connection, grant_id)
+            before = await granted.find_grant(work.connection, grant_id)
+            await revoke(work, [before])
+        return work.told(grant_id) or before
 
 
 async def revoke(work: Work, grants: Sequence[Grant]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from nymead_users.access.errors import InvalidValue
 from nymead_users.access.model import Lock, Sight
@@ -33,23 +33,23 @@ class Locks:
 
         ``given``: title, description, time_zone, system_id, protocol_version, virtual, and the username of the bridge.
         """
-        _check(given)
+        given = _checked(given)
         lock_id = lock_id or new_id()
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
             await places.add_lock(work.connection, lock_id, owner, await _columns(work, given))
             work.lock_added(lock_id)
-        return await self._find(lock_id)
+        return cast("Lock", work.told(lock_id))
 
     async def update(self, lock_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Lock:
         """Change what is given of what ``add`` takes."""
-        _check(given)
+        given = _checked(given)
         async with self._model.change(by, confirm) as work:
             before = await places.find_lock(work.connection, lock_id)
             if any(getattr(before, name) != value for name, value in given.items()):
                 await places.change_lock(work.connection, lock_id, await _columns(work, given))
                 work.lock_changed(lock_id)
-        return await self._find(lock_id)
+        return work.told(lock_id) or before
 
     async def remove(self, lock_id: str, *, by: str, confirm: Confirm) -> None:
         """Remove a lock: its memberships end, its grants go, and no user's list of things names it any more."""
@@ -68,16 +68,16 @@ class Locks:
             users = await self._users.forget_thing(work.connection, lock_id)
             work.afterwards(lambda: self._users.told_changed(users))
 
-    async def _find(self, lock_id: str) -> Lock:
-        async with self._model.read() as connection:
-            return await places.find_lock(connection, lock_id)
 
-
-def _check(given: dict[str, Any]) -> None:
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """What is given as it is kept. Raises InvalidValue."""
     if "title" in given and not given["title"].strip():
         raise InvalidValue("title: must not be empty")
     if "time_zone" in given:
         check_zone(given["time_zone"])
+    if given.get("bridge") is not None:
+        return {**given, "bridge": given["bridge"].lower()}
+    return given
 
 
 async def _columns(work: Work, given: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ async def _columns(work: Work, given: dict[str, Any]) -> dict[str, Any]:
     values = dict(given)
     if "bridge" in values:
         username = values.pop("bridge")
-        values["bridge_id"] = None if username is None else await people.find_user(work.connection, username.lower())
+        values["bridge_id"] = None if username is None else await people.find_user(work.connection, username)
         if username is not None and (not username or values["bridge_id"] is None):
             raise InvalidValue("bridge: there is no user of that name")
     return values

@@ -140,6 +140,11 @@ class Work:
         """Call back once all is stored and told."""
         self.callbacks.append(callback)
 
+    def told(self, thing_id: str) -> Any:
+        """What is told of a thing that was made or changed, once all is settled; None if nothing is."""
+        told = (change.thing for change in self.changes if isinstance(change, Added | Changed))
+        return next((thing for thing in told if thing.id == thing_id), None)
+
     async def watch(self, grant_ids: Iterable[str]) -> None:
         """What follows may give these grants another state, of which is told then."""
         missing = [grant_id for grant_id in grant_ids if grant_id not in self._watched]

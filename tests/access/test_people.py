@@ -18,6 +18,7 @@ from nymead_users.access.errors import (
     PersonNotFound,
 )
 from nymead_users.access.model import CredentialType, GrantState, SyncEntity, SyncOperation
+from nymead_users.access.people import MAX_CREDENTIALS
 from nymead_users.identity.errors import Busy
 from nymead_users.identity.events import UserRemoved
 
@@ -396,3 +397,14 @@ async def test_busy_passwords_change_nothing(building: Building) -> None:
     refused = sum(isinstance(result, Busy) for result in results)
     assert refused > 0
     assert await building.count("credentials") == 200 - refused
+
+
+async def test_a_person_has_so_many_credentials_and_no_more(building: Building) -> None:
+    """With as many credentials as a person may have there is no other, until one is removed."""
+    person = await building.person()
+    cards = [await building.credential(str(number), person=person) for number in range(MAX_CREDENTIALS)]
+    with pytest.raises(InvalidValue, match="at most 50"):
+        await building.credential("1000", person=person)
+    await building.credential("1000")
+    await building.people.remove_credential(cards[0].id, **BY)
+    await building.credential("1001", person=person)

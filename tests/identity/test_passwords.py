@@ -18,7 +18,7 @@ from nymead_users.app import running
 from nymead_users.client import Client
 from nymead_users.config import Settings
 from nymead_users.identity.errors import Busy, TooManyAttempts
-from nymead_users.identity.passwords import Passwords
+from nymead_users.identity.passwords import PINS, Passwords
 from nymead_users.identity.policy import MAX_PASSWORD_BYTES
 from nymead_users.storage.datadir import STORE
 
@@ -391,3 +391,19 @@ async def test_a_new_password_is_hashed_at_the_present_cost(tmp_path: Path) -> N
         assert await client.call("Users.ChangePassword", {"newPassword": "An0therOne"}) == NO_ERROR
         assert await client.call("Users.CreateUser", {"username": "bob", "password": PASSWORD}) == NO_ERROR
         assert stored_cost(data_dir, "admin") == stored_cost(data_dir, "bob") == (2, 8, 1)
+
+
+async def test_pins_take_the_places_of_no_logins(passwords: Passwords) -> None:
+    """One who reports PINs without pause is turned away; others' PINs, logins and new passwords still have places."""
+    made = await passwords.hash("1234")
+    flood = [asyncio.ensure_future(passwords.verify_pin("1234", made, by="a bridge")) for _ in range(PINS)]
+    await turn()
+    others = (
+        passwords.verify_pin("4321", made, by="another"),
+        passwords.verify(PASSWORD, made, network="203.0.113.1"),
+        passwords.verify(PASSWORD, made),
+    )
+    assert not any(await asyncio.gather(*others))
+    results = await asyncio.gather(*flood, return_exceptions=True)
+    assert sum(result is True for result in results) == PINS // 4
+    assert sum(isinstance(result, Busy) for result in results) == PINS - PINS // 4

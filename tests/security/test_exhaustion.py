@@ -13,6 +13,7 @@ import pytest
 from conftest import PASSWORD, PATIENCE, Dialect, Raw, Server, StartServer, Transport
 from house import ELSEWHERE, NO_ERROR, a_home, compact, greeted, request, tally
 
+from nymead_users.client import CallError
 from nymead_users.endpoint import Endpoint
 
 #: The largest message, by default.
@@ -373,3 +374,23 @@ async def test_when_the_store_fails_no_token_is_taken_at_an_upgrade(
         (line,) = (record for record in caplog.records if record.levelname == "ERROR")
         assert line.exc_info is None
         assert vars(line)["reason"] == "the store is closed"
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "param"),
+    [
+        ("Access.Evaluate", {"lockId": "x", "credential": {str(number): 1 for number in range(20_000)}}, "credential"),
+        ("Access.ConfirmSync", {"items": [{str(number): 1 for number in range(20_000)}] * 2}, "items"),
+        ("Users.SetUserInfo", {str(number): 1 for number in range(50_000)}, ""),
+    ],
+)
+async def test_members_without_end_are_refused_at_once(
+    home: Server, dialect: Dialect, method: str, params: dict[str, Any], param: str
+) -> None:
+    """Objects of more members than any has are refused by their number: no reason is sought for each of them."""
+    admin = await home.login("admin", "tcp", dialect)
+    with pytest.raises(CallError) as refused:
+        await admin.call(method, params)
+    data = refused.value.data
+    assert "At most 100 members" in (refused.value.message if dialect == "nymea" else data["reason"])
+    assert dialect == "nymea" or data["param"] == param
