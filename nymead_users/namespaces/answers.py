@@ -74,7 +74,7 @@ async def answer(
     return {"error": success} if show is None else {"error": success, **show(result)}
 
 
-def refused(outcomes: Outcomes, refusal: AccessRefused | StoreError) -> dict[str, Any]:
+def refused(outcomes: Outcomes, refusal: AccessRefused | StoreError) -> Any:
     """What a refusal is called in the API."""
     if isinstance(refusal, StoreError):
         log.error("the database failed", extra={"reason": str(refusal)})

@@ -171,6 +171,8 @@ def _bound(method: Method, given: dict[str, Any]) -> None:
     if len(given) > MAX_MEMBERS:
         raise InvalidParams(method.name, "", f"At most {MAX_MEMBERS} members, got {len(given)}")
     for name, value in given.items():
+        if not isinstance(value, dict | list):
+            continue
         for member in value if isinstance(value, list) else (value,):
             if isinstance(member, dict) and len(member) > MAX_MEMBERS:
                 raise InvalidParams(method.name, name, f"At most {MAX_MEMBERS} members, got {len(member)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from nymead_users.access import errors
@@ -78,7 +78,7 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, sight_of, speaker
+from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, refused, sight_of, speaker
 from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -445,16 +445,14 @@ class AccessNamespace(Namespace):
         if params.credential is not None and not caller.permits(Scope.ADMIN):
             text = "credential: only administrators may ask about one"
             return {"error": AccessError.PERMISSION_DENIED, "errorMessage": text}
-        return await _answer(self._evaluate(caller, params), _shown)
-
-    async def _evaluate(self, caller: Caller, params: AttemptParams) -> Decision:
-        return await self._domain.decisions.evaluate(
-            _asked(params),
-            sight_of(caller),
-            at=params.time,
-            remote=params.remote is True,
-            pin=params.pin,
+        try:
+            asked = _asked(params)
+        except errors.InvalidValue as refusal:
+            return refused(OUTCOMES, refusal)
+        decided = self._domain.decisions.evaluate(
+            asked, sight_of(caller), at=params.time, remote=params.remote is True, pin=params.pin
         )
+        return await _answer(decided, _shown)
 
     @method(
         "ReportAccess",
@@ -629,7 +627,9 @@ def _asked(params: AttemptParams) -> Asked:
     return Asked(None, shown["type"], shown["value"], params.lockId)
 
 
+@lru_cache(maxsize=4096)
 def _shown(decision: Decision) -> dict[str, Any]:
+    """A decision as Evaluate answers it: the same is answered many times while it holds."""
     return {"decision": decision_info(decision)}
 
 
