@@ -69,13 +69,19 @@ class LockGroupNotFound(AccessRefused):
 class PersonNotFound(AccessRefused):
     """There is no such person."""
 
+    text = "person not found"
+
 
 class CredentialNotFound(AccessRefused):
     """There is no such credential."""
 
+    text = "credential not found"
+
 
 class GrantNotFound(AccessRefused):
     """There is no such grant."""
+
+    text = "grant not found"
 
 
 class SyncItemNotFound(AccessRefused):

@@ -60,7 +60,7 @@ class Synchronisation:
         async with self._model.change(by, confirm) as work:
             lock = await spoken_for(work.connection, lock_id, speaker)
             if not lock.virtual:
-                raise InvalidValue("lockId: the lock is not virtual; its bridge synchronises it")
+                raise InvalidValue("lockId: the lock is not virtual; its bridge speaks for it")
             while waiting := await syncing.pending(work.connection, lock_id):
                 results = {item.id: Confirmation(item.id, None) for item in waiting}
                 await _heard(work, lock, waiting, results)

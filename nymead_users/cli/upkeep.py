@@ -46,7 +46,7 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     json: Json = False,
 ) -> None:
-    """Back up the store: users, tokens, the server's identity.
+    """Back up the store: users, tokens, locks and who may open them, the server's identity.
 
     The server may run and work meanwhile: the backup is the store as of its begin. It is checked before it
     gets its name, and private to you (mode 0600). Certificates are not in it.

@@ -40,7 +40,9 @@ def _moment(value: Any) -> datetime:
                     return at.replace(microsecond=at.microsecond // 1000 * 1000)
         except (ValueError, OverflowError):
             pass
-    raise ValueError("Expected a time in ISO 8601 with its offset, such as 2026-01-31T08:00:00Z")
+    raise ValueError(
+        "Expected a time of the years 1970 to 9000 in ISO 8601 with its offset, such as 2026-01-31T08:00:00Z"
+    )
 
 
 #: A moment, sent in UTC to the millisecond.

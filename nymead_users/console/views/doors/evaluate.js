@@ -37,7 +37,7 @@ export function evaluateCard(context, about, signal) {
   const build = () => {
     if (signal.aborted || built || !needed.every(({ loaded }) => loaded)) return;
     built = true;
-    fill(body, evaluateForm(context, about));
+    fill(body, evaluateForm(context, about, signal));
   };
   let built = false;
   for (const one of needed) {
@@ -48,8 +48,8 @@ export function evaluateCard(context, about, signal) {
   return card(about.lockId ? "Who may open it?" : "What may they open?", body);
 }
 
-/** @param {import("../frame.js").Context} context @param {{lockId?: string, personId?: string}} about */
-function evaluateForm(context, { lockId, personId }) {
+/** @param {import("../frame.js").Context} context @param {{lockId?: string, personId?: string}} about @param {AbortSignal} signal */
+function evaluateForm(context, { lockId, personId }, signal) {
   const { session, doors } = context;
   const who = radioGroup("Who", [["person", "A person"], ["credential", "Whoever has a credential"]], "person", () => showWho());
   const person = new PickField({ label: "Person", what: "person", items: () => [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });
@@ -64,6 +64,12 @@ function evaluateForm(context, { lockId, personId }) {
   const subject = personId ? null : h("div", { class: "stack" }, who.element, person.element, credentialPart);
   const form = h("form", { class: "stack", novalidate: true, onsubmit: ask },
     subject, lockId ? null : lock.element, time.element, remote.element, h("div", { class: "actions" }, sender({ type: "submit", class: "primary" }, "Ask"), status), answer);
+  // Only administrators may ask about a credential: codes could be guessed so.
+  who.element.hidden = !session.isAdministrator;
+  // An answer is of what was asked, and of when it was asked.
+  form.addEventListener("input", () => fill(answer));
+  const outdated = () => { if (answer.firstChild) fill(answer, h("p", { class: "small" }, "Something has changed since. Ask again.")); };
+  for (const one of [doors.locks, doors.persons, doors.grants]) for (const type of ["added", "changed", "removed"]) one.addEventListener(type, outdated, { signal });
   const isCredential = () => !personId && who.value === "credential";
   const chosenLock = () => lockId ?? lock.key;
 

@@ -51,12 +51,15 @@ function lockFields(timeZone = here()) {
     timeZone: zone,
     systemId: new Field({ label: "System (optional)", hint: "Which system it is a part of.", check: textProblem }),
     protocolVersion: new Field({ label: "Protocol version", value: "1", hint: "0 knows no groups.", attributes: { inputmode: "numeric" }, check: (value) => (/^\d{1,9}$/.test(value.trim()) ? "" : "Enter a whole number.") }),
-    virtual: tick("Virtual", "it has no bridge, and is synchronised here"),
+    virtual: tick("Virtual", "it is no real one, and is synchronised here"),
+    bridge: new Field({ label: "Bridge (optional)", hint: "The user who speaks for it: its name.", check: textProblem, attributes: { autocapitalize: "none", spellcheck: "false" } }),
   };
 }
 
 /** As the API takes them. @param {Record<string, any>} params */
-const lockParams = ({ protocolVersion, ...rest }) => ({ ...rest, ...(protocolVersion !== undefined && { protocolVersion: Number(protocolVersion) }) });
+const lockParams = ({ protocolVersion, bridge, ...rest }) => ({
+  ...rest, ...(protocolVersion !== undefined && { protocolVersion: Number(protocolVersion) }), ...(bridge !== undefined && { bridge: bridge.trim() || null }),
+});
 
 /** @param {import("../frame.js").Context} context */
 function addLock({ session, doors }) {
@@ -64,11 +67,11 @@ function addLock({ session, doors }) {
   fields.virtual.value = true;
   const lockId = new Field({ label: "Id of its thing (optional)", hint: "A uuid; left empty: a new one." });
   const owner = ownerField(doors);
-  const texts = [fields.title, fields.description, fields.timeZone, fields.systemId, fields.protocolVersion, lockId];
+  const texts = [fields.title, fields.description, fields.timeZone, fields.bridge, fields.systemId, fields.protocolVersion, lockId];
   const before = texts.map(({ value }) => value).join("\n");
   return openDialog({
     title: "Add lock", verb: "Add lock",
-    body: h("div", { class: "stack" }, owner?.element, fields.title.element, fields.description.element, fields.timeZone.element, fields.virtual.element,
+    body: h("div", { class: "stack" }, owner?.element, fields.title.element, fields.description.element, fields.timeZone.element, fields.virtual.element, fields.bridge.element,
       h("details", {}, h("summary", {}, "More"), h("div", { class: "stack" }, fields.systemId.element, fields.protocolVersion.element, lockId.element))),
     isDirty: () => texts.map(({ value }) => value).join("\n") !== before,
     submit: async (status) => {
@@ -76,9 +79,10 @@ function addLock({ session, doors }) {
       const params = lockParams({
         title: fields.title.value.trim(), description: fields.description.value.trim(), timeZone: fields.timeZone.value.trim(), systemId: fields.systemId.value.trim(),
         protocolVersion: fields.protocolVersion.value.trim(), virtual: fields.virtual.value,
+        ...(fields.bridge.value.trim() && { bridge: fields.bridge.value }),
         ...(lockId.value.trim() && { lockId: lockId.value.trim() }), ...(owner && { ownerId: owner.value }),
       });
-      const reply = await send(session, status, () => session.call("Access.AddLock", params), { fields: { title: fields.title, description: fields.description, timeZone: fields.timeZone, systemId: fields.systemId, lockId } });
+      const reply = await send(session, status, () => session.call("Access.AddLock", params), { fields: { title: fields.title, description: fields.description, timeZone: fields.timeZone, bridge: fields.bridge, systemId: fields.systemId, lockId } });
       if (reply) say(`${params.title} was added.`);
       return reply !== null;
     },
@@ -135,7 +139,8 @@ function syncCard({ session, doors }, id, signal) {
     if (!lock) return;
     fill(words, syncState(lock));
     const offered = lock.virtual && session.may("Access.SyncLock");
-    hint.textContent = lock.virtual ? "It is virtual: it hears of changes when it is synchronised here." : "Its bridge tells it of changes.";
+    hint.textContent = lock.virtual ? "It is virtual: it hears of changes when it is synchronised here."
+      : lock.bridge ? `Its bridge, ${lock.bridge}, tells it of changes.` : "It has no bridge: name the user who speaks for it in its details.";
     // Nobody loses the focus to a change elsewhere.
     if (hidden && !hidden.contains(document.activeElement)) hidden.hidden = !offered;
     if (lock.failed) tellWhy();
@@ -165,7 +170,7 @@ function detailsCard({ session, doors }, id) {
     parts: Object.fromEntries(Object.entries(fields).map(([param, control]) => [param, { control, label: control instanceof Field ? control.label.textContent ?? param : "Virtual", words: (value) => (value === true ? "yes" : value === false ? "no" : value) }])),
     values: () => {
       const lock = doors.locks.get(id);
-      return lock && { title: lock.title, description: lock.description, timeZone: lock.timeZone, systemId: lock.systemId, protocolVersion: String(lock.protocolVersion), virtual: lock.virtual };
+      return lock && { title: lock.title, description: lock.description, timeZone: lock.timeZone, systemId: lock.systemId, protocolVersion: String(lock.protocolVersion), virtual: lock.virtual, bridge: lock.bridge ?? "" };
     },
     call: (params) => session.call("Access.UpdateLock", { lockId: id, ...lockParams(params) }),
   });
