@@ -15,6 +15,7 @@ from nymead_users.access.errors import InvalidValue, NotVisible, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
 from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
+from nymead_users.access.store.reading import seen
 from nymead_users.access.sync import Speaker, spoken_for
 from nymead_users.access.unit import Confirm, Model, Work, now
 from nymead_users.access.values import canonical_credential
@@ -81,6 +82,15 @@ class Decisions:
         self._kept_as_of = 0
         self._weight = 0
 
+    def recall(self, asked: Asked, sight: Sight, *, remote: bool) -> Decision | None:
+        """What ``evaluate`` would decide about the present moment, if that is known without a look at the store."""
+        known = self._known.get(asked)
+        if known is None or known.generation != self._model.generation or sight is not None:
+            return None
+        begin, decision = known.decisions.get(remote, _NEVER)
+        moment = int(time() * 1000)
+        return decision if begin <= moment and (decision.until is None or moment < decision.until) else None
+
     async def evaluate(
         self, asked: Asked, sight: Sight, *, at: datetime | None = None, remote: bool = False, pin: str | None = None
     ) -> Decision:
@@ -102,9 +112,6 @@ class Decisions:
         if at is not None:
             return decide(known.facts, milliseconds(at), remote=remote, pin=_without_pin(known))
         moment = int(time() * 1000)
-        begin, decision = known.decisions.get(remote, _NEVER)
-        if begin <= moment and (decision.until is None or moment < decision.until):
-            return decision
         decision = decide(known.facts, moment, remote=remote, pin=_without_pin(known))
         known.decisions[remote] = moment, decision
         return decision
@@ -167,15 +174,16 @@ class Decisions:
     async def whereto(self, person_id: str, sight: Sight, *, at: datetime | None) -> list[tuple[str, Decision]]:
         """All locks that a person's grants reach, and what Evaluate says of each.
 
-        Who sees some locks only gets PersonNotFound for who reaches none of them, as for who is not there.
+        Who sees some locks only gets PersonNotFound for who has no grant at them, as for who is not there.
         """
         moment = milliseconds(at or now())
         async with self._model.read() as connection:
             person = await people.find_person(connection, person_id)
+            mine = await seen(connection, sight)
+            if mine is not None and not await people.is_seen(connection, person_id, mine):
+                raise PersonNotFound
             found = await facts.of_person(connection, person_id, enabled=person.enabled)
         locks = sorted(found if sight is None else sight.intersection(found))
-        if sight is not None and not locks:
-            raise PersonNotFound
         return await _decided([(lock_id, found[lock_id]) for lock_id in locks], moment)
 
     async def entries(

@@ -151,19 +151,43 @@ def _checked(method: Method, given: Any) -> Params:
         raise InvalidParams(method.name, "", "Expected an object")
     if not given and method.params is NoParams:
         return _NO_PARAMS
+    key = _key(method, given)
+    if key is not None and (known := method.checked.get(key)) is not None:
+        return known
     _bound(method, given)
     try:
-        return method.params.model_validate(given)
+        # As model_validate does, without looking at options that there are none of.
+        params: Params = method.params.__pydantic_validator__.validate_python(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         param = ".".join(str(part) for part in first["loc"])
         raise InvalidParams(method.name, param, _reason(first["type"], first["msg"], param)) from None
+    if key is not None:
+        if len(method.checked) >= MAX_CHECKED:
+            method.checked.clear()
+        method.checked[key] = params
+    return params
 
+
+def _key(method: Method, given: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    """By what a method keeps these params, if it does: they are texts, since 1 and true would be the same."""
+    if not method.repeated or len(given) > len(method.repeated):
+        return None
+    for name, value in given.items():
+        if name not in method.repeated or type(value) is not str:
+            return None
+    return tuple(given.items())
+
+
+#: So many checked params of a method are kept.
+MAX_CHECKED = 4096
 
 _NO_PARAMS = NoParams()
 
 #: No params, and no object in them, have as many members: each that is unknown would take its time to refuse.
 MAX_MEMBERS = 100
+
+_NESTED = frozenset((dict, list))
 
 
 def _bound(method: Method, given: dict[str, Any]) -> None:
@@ -171,7 +195,7 @@ def _bound(method: Method, given: dict[str, Any]) -> None:
     if len(given) > MAX_MEMBERS:
         raise InvalidParams(method.name, "", f"At most {MAX_MEMBERS} members, got {len(given)}")
     for name, value in given.items():
-        if not isinstance(value, dict | list):
+        if type(value) not in _NESTED:
             continue
         for member in value if isinstance(value, list) else (value,):
             if isinstance(member, dict) and len(member) > MAX_MEMBERS:

@@ -74,7 +74,8 @@ class Method:
     ``name`` is the whole name, ``Namespace.Method``. ``during_setup``: answered while the server has no
     user. ``handshake``: may be the first call of a connection in nymea's dialect. ``errors``: what it may be
     refused with beyond what its access and scope say. ``outcomes``: the values other than success that the
-    ``error`` of its returns may have, and what causes each.
+    ``error`` of its returns may have, and what causes each. ``repeated`` are params with
+    which the method is called again and again: ``checked`` keeps calls of these alone, by what was given.
     """
 
     name: str
@@ -88,6 +89,8 @@ class Method:
     errors: tuple[type[RpcError], ...]
     outcomes: Mapping[Any, str]
     run: Callable[[Caller, Any], Awaitable[Result]]
+    repeated: frozenset[str]
+    checked: dict[tuple[tuple[str, str], ...], Params]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class _Declaration:
     handshake: bool
     errors: tuple[type[RpcError], ...]
     outcomes: Mapping[Any, str]
+    repeated: frozenset[str]
 
 
 def method(
@@ -121,17 +125,19 @@ def method(
     handshake: bool = False,
     errors: tuple[type[RpcError], ...] = (),
     outcomes: Mapping[Any, str] | None = None,
+    repeated: frozenset[str] = frozenset(),
 ) -> Callable[[F], F]:
     """Declare a coroutine method of a Namespace as a method of the API.
 
     It takes the caller and its params (a subclass of Params) and returns a TypedDict. Administrator is
     the default; ``own`` marks what concerns the caller's own account and needs no scope where the
-    operator allows self-service.
+    operator allows self-service. ``repeated`` names the params with which it is called again and again, of which none
+    may be a secret, for they are kept.
     """
 
     def declare(function: F) -> F:
         function.__dict__["declaration"] = _Declaration(
-            name, access, scope, own, during_setup, handshake, errors, outcomes or {}
+            name, access, scope, own, during_setup, handshake, errors, outcomes or {}, repeated
         )
         return function
 
@@ -184,4 +190,6 @@ class Namespace:
             errors=declaration.errors,
             outcomes=declaration.outcomes,
             run=function,
+            repeated=declaration.repeated,
+            checked={},
         )

@@ -35,7 +35,7 @@ OURS = "nymead-users"
 CONNECTIONS, WINDOW = 16, 32
 
 #: The different questions of the case about decisions.
-PAIRS = 1000
+PAIRS = 512
 
 
 def _message(dialect: str, method: str, params: object = None) -> bytes:
@@ -435,8 +435,8 @@ async def evaluate(bench: Bench) -> Contenders:
     questions = [_message("nymea", "Access.Evaluate", pair) for pair in pairs]
 
     async def ours() -> float:
-        async with _round(server, questions) as load:
-            return await load.rate(bench.seconds) * len(questions)
+        async with _rounds(server, questions) as load:
+            return await load.rate(bench.seconds) * (len(questions) // CONNECTIONS)
 
     return {OURS: ours, f"{OURS}, GetUserInfo": _calls(bench, server, GET_USER_INFO)}
 
@@ -537,12 +537,14 @@ def _calls(
 
 
 @asynccontextmanager
-async def _round(target: Target, requests: list[bytes]) -> AsyncIterator[Load]:
-    """Connections that ask all of these questions in turn, as one request; each must be answered as the first time."""
+async def _rounds(target: Target, requests: list[bytes]) -> AsyncIterator[Load]:
+    """Connections that ask their share of the questions as one; each must be answered as the first time."""
     connection = await Connection.open(target)
     replies = [await connection.ask(request) for request in requests]
     connection.close()
-    load = await Load.of_rounds(target, requests, replies, connections=CONNECTIONS)
+    share = len(requests) // CONNECTIONS
+    parts = [slice(begin, begin + share) for begin in range(0, share * CONNECTIONS, share)]
+    load = await Load.of_rounds(target, [(requests[part], replies[part]) for part in parts])
     try:
         yield load
     finally:

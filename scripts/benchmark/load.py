@@ -206,13 +206,16 @@ class Load:
         return cls([Caller(connection, once, reply, window) for connection in opened])
 
     @classmethod
-    async def of_rounds(
-        cls, target: Target, requests: Sequence[bytes], replies: Sequence[bytes], *, connections: int
-    ) -> Self:
-        """Open connections, each with one round of different requests under way. A round counts as one reply."""
-        opened = [await Connection.open(target) for _ in range(connections)]
-        once = b"".join(framed(request, target.transport) for request in requests)
-        return cls([Caller(connection, once, b"".join(replies), 1) for connection in opened])
+    async def of_rounds(cls, target: Target, rounds: Sequence[tuple[Sequence[bytes], Sequence[bytes]]]) -> Self:
+        """Open a connection for each round of requests and their replies, with two rounds under way at a time.
+
+        A round counts as one reply.
+        """
+        callers = []
+        for requests, replies in rounds:
+            once = b"".join(framed(request, target.transport) for request in requests)
+            callers.append(Caller(await Connection.open(target), once, b"".join(replies), 2))
+        return cls(callers)
 
     async def replies(self, seconds: float) -> tuple[int, float]:
         """How many replies came, and within how many seconds."""

@@ -54,6 +54,7 @@ _VOLATILE: dict[str, Any] = {
 _HAPPENED = {
     "created",
     "revoked",
+    "received",
     "time",
     "rclDate",
     "joinStartDate",

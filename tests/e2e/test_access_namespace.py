@@ -232,8 +232,8 @@ async def test_what_a_person_cannot_be(home: Server, desk: Desk) -> None:
         text = "phone: not an international phone number such as +4781549300"
         for method, who in (("AddPerson", {}), ("UpdatePerson", {"personId": bob})):
             assert await desk.refused(f"Access.{method}", phone=phone, **who) == ("InvalidParameter", text), phone
-    for username in ("nobody", "", " ann"):
-        text = "username: there is no user of that name"
+    unknown, button = "username: there is no user of that name", "username: the push button's user is nobody's"
+    for username, text in (("nobody", unknown), (" ann", unknown), ("", button)):
         assert await desk.refused("Access.AddPerson", username=username) == ("InvalidParameter", text)
     taken = ("Duplicate", "username: the user is another person's already")
     assert await desk.refused("Access.AddPerson", username="Ann") == taken

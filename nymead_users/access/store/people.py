@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, or_, select, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
@@ -75,6 +75,17 @@ async def require_owner(connection: Connection, owner_id: str | None) -> str:
 # Persons
 
 
+def _with_grant_at(lock_ids: frozenset[str]) -> ColumnElement[bool]:
+    """Whether a person has a grant at one of these locks, or one of their credentials has."""
+    own = select(grants.c.person_id).where(grants.c.person_id.is_not(None), reaching(lock_ids))
+    shown = (
+        select(credentials.c.person_id)
+        .join_from(credentials, grants, grants.c.credential_id == credentials.c.id)
+        .where(credentials.c.person_id.is_not(None), reaching(lock_ids))
+    )
+    return or_(persons.c.id.in_(own), persons.c.id.in_(shown))
+
+
 @cache
 def _one_person() -> Select[Any]:
     return _persons().where(persons.c.id == bindparam("person_id"))
@@ -90,13 +101,7 @@ async def person_pages(connection: Connection, owner_id: str | None, sight: Sigh
     if owner_id is not None:
         statement = statement.where(persons.c.owner_id == owner_id)
     if sight is not None:
-        own = select(grants.c.person_id).where(grants.c.person_id.is_not(None), reaching(sight))
-        shown = (
-            select(credentials.c.person_id)
-            .join_from(credentials, grants, grants.c.credential_id == credentials.c.id)
-            .where(credentials.c.person_id.is_not(None), reaching(sight))
-        )
-        statement = statement.where(or_(persons.c.id.in_(own), persons.c.id.in_(shown)))
+        statement = statement.where(_with_grant_at(sight))
     async for page in pages(connection, statement, (persons.c.owner_id, persons.c.number), _person):
         yield page
 
@@ -107,6 +112,12 @@ async def find_person(connection: Connection, person_id: str) -> Person:
     if row is None:
         raise PersonNotFound
     return _person(row)
+
+
+async def is_seen(connection: Connection, person_id: str, lock_ids: frozenset[str]) -> bool:
+    """Whether somebody who sees these locks only may know of a person."""
+    statement = select(persons.c.id).where(persons.c.id == person_id, _with_grant_at(lock_ids))
+    return await connection.scalar(statement) is not None
 
 
 async def find_persons(connection: Connection, person_ids: Iterable[str]) -> dict[str, Person]:

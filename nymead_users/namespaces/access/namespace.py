@@ -430,6 +430,7 @@ class AccessNamespace(Namespace):
     @method(
         "Evaluate",
         scope=READ,
+        repeated=frozenset({"lockId", "personId", "time"}),
         errors=(ServerBusy,),
         outcomes={
             AccessError.PERMISSION_DENIED: "The lock is not among the caller's things, or somebody who is no"
@@ -449,9 +450,12 @@ class AccessNamespace(Namespace):
             asked = _asked(params)
         except errors.InvalidValue as refusal:
             return refused(OUTCOMES, refusal)
-        decided = self._domain.decisions.evaluate(
-            asked, sight_of(caller), at=params.time, remote=params.remote is True, pin=params.pin
-        )
+        sight, remote = sight_of(caller), params.remote is True
+        if params.time is None and params.pin is None:
+            recalled = self._domain.decisions.recall(asked, sight, remote=remote)
+            if recalled is not None:
+                return _shown(recalled)
+        decided = self._domain.decisions.evaluate(asked, sight, at=params.time, remote=remote, pin=params.pin)
         return await _answer(decided, _shown)
 
     @method(
@@ -628,9 +632,9 @@ def _asked(params: AttemptParams) -> Asked:
 
 
 @lru_cache(maxsize=4096)
-def _shown(decision: Decision) -> dict[str, Any]:
+def _shown(decision: Decision) -> Any:
     """A decision as Evaluate answers it: the same is answered many times while it holds."""
-    return {"decision": decision_info(decision)}
+    return {"error": AccessError.NO_ERROR, "decision": decision_info(decision)}
 
 
 def _holder(subject: Subject) -> dict[str, str]:
