@@ -847,7 +847,7 @@ async def test_only_a_virtual_lock_synchronises_itself(desk: Desk) -> None:
     await desk.done("Access.UpdateLock", lockId=place.front, virtual=False)
     assert await desk.refused("Access.SyncLock", lockId=place.front) == (
         "InvalidParameter",
-        "lockId: the lock is not virtual; its bridge synchronises it",
+        "lockId: the lock is not virtual; its bridge speaks for it",
     )
     await desk.done("Access.SyncLock", lockId=place.back)
     counts = {lock["id"]: lock["pendingSyncCount"] for lock in await desk.get("Access.GetLocks")}
