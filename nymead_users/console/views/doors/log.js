@@ -128,6 +128,8 @@ export function logView(context, tabs) {
   /** Whether what comes on top may push the rest down: nobody reads further below, or points at an entry. */
   const atTop = () => scrollY < 40 && !list.matches(":hover") && !list.contains(document.activeElement);
 
+  const again = soon(250, () => { if (!signal.aborted) refresh(); });
+
   async function refresh() {
     const mine = run;
     try {
@@ -145,7 +147,8 @@ export function logView(context, tabs) {
       if (atTop()) takeNews();
       else tellNews();
     } catch {
-      // It is tried again with the next news.
+      // What is not read now is read in a moment: there may be no other news for long.
+      if (!signal.aborted) setTimeout(again, 1000);
     }
   }
 
@@ -187,7 +190,7 @@ export function logView(context, tabs) {
   }
 
   for (const field of [kind, lock]) field.input.addEventListener("change", start);
-  doors.addEventListener("stirred", soon(250, () => { if (!signal.aborted) refresh(); }), { signal });
+  doors.addEventListener("stirred", again, { signal });
   session.addEventListener("synced", () => start(), { signal });
   for (const one of [doors.persons, doors.locks, doors.groups]) {
     one.addEventListener("loaded", named, { signal });
