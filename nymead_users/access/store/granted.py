@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, insert
 from nymead_users.access.errors import GrantNotFound
 from nymead_users.access.model import Grant, GrantState, Sight
 from nymead_users.access.store.filters import Query, queried
-from nymead_users.access.store.reach import EFFECTIVE, groups_of, reaching
+from nymead_users.access.store.reach import reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import credentials, grants, sync_items
@@ -146,13 +146,6 @@ async def every_grant_of_subject(
     return await _all(connection, select(*_GRANT).where(subject))
 
 
-async def effective_at(connection: Connection, lock_id: str) -> list[Grant]:
-    """All grants by which somebody may open a lock, directly or by a group of which it is an effective member."""
-    return await _all(
-        connection, select(*_GRANT).where(or_(grants.c.lock_id == lock_id, groups_of([lock_id], EFFECTIVE)))
-    )
-
-
 async def add_grant(connection: Connection, grant: Grant) -> None:
     """Add a grant."""
     await connection.execute(
@@ -201,10 +194,6 @@ def _standing() -> Select[Any]:
 
 async def _all(connection: Connection, statement: Select[Any]) -> list[Grant]:
     return [_grant(row) for row in await connection.execute(statement.order_by(grants.c.id))]
-
-
-def _has_state(state: GrantState) -> ColumnElement[bool]:
-    return grant_state.in_([state.value])
 
 
 def _grant(row: Sequence[Any]) -> Grant:
