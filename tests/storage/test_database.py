@@ -911,8 +911,8 @@ HEAD = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 def upgrade():
 """
@@ -938,7 +938,7 @@ def step(tmp_path: Path) -> Callable[[str], Path]:
         migrations = tmp_path / "later 100%"
         shutil.rmtree(migrations, ignore_errors=True)
         shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
-        (migrations / "versions" / "0003_later.py").write_text(HEAD + body)
+        (migrations / "versions" / "0004_later.py").write_text(HEAD + body)
         return migrations
 
     return make
@@ -952,7 +952,7 @@ async def test_upgrade_keeps_the_data_and_a_copy(store: Path, step: Callable[[st
         assert await connection.scalar(text("SELECT min(nickname) FROM users")) == "none"
         assert await connection.scalar(text("PRAGMA foreign_keys")) == 1
     await database.close()
-    copy = store.with_name("users.db.before-0003.bak")
+    copy = store.with_name("users.db.before-0004.bak")
     assert {file.name for file in store.parent.iterdir()} == {store.name, copy.name}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     older = await Database.open(copy)
@@ -968,7 +968,7 @@ async def test_copy_holds_what_was_only_in_the_log(store: Path, tmp_path: Path, 
         connection.execute("UPDATE users SET username = 'last' WHERE id = 1")
         shutil.copytree(store.parent, killed)
     await (await Database.open(killed / store.name, migrations=step(NICKNAMES))).close()
-    older = await Database.open(killed / "users.db.before-0003.bak")
+    older = await Database.open(killed / "users.db.before-0004.bak")
     assert (await names(older))[0] == "last"
     await older.close()
 
@@ -986,7 +986,7 @@ async def test_failed_upgrade_leaves_the_store_as_it_was(
 ) -> None:
     """A step that fails, or leaves rows that refer to nothing, is undone to the byte; the error names the copy."""
     before = contents(store.parent)
-    copy = store.with_name("users.db.before-0003.bak")
+    copy = store.with_name("users.db.before-0004.bak")
     for _ in range(2):
         with pytest.raises(StoreUnusable, match=words) as caught:
             await Database.open(store, migrations=step(body))
@@ -1001,10 +1001,10 @@ async def test_failed_upgrade_leaves_the_store_as_it_was(
 
 async def test_older_copies_are_never_overwritten(store: Path, step: Callable[[str], Path]) -> None:
     """A second copy of a store that has changed meanwhile gets a number."""
-    store.with_name("users.db.before-0003.bak").write_text("precious")
+    store.with_name("users.db.before-0004.bak").write_text("precious")
     await (await Database.open(store, migrations=step(NICKNAMES))).close()
-    assert store.with_name("users.db.before-0003.bak").read_text() == "precious"
-    assert store.with_name("users.db.before-0003-2.bak").stat().st_size > 100_000
+    assert store.with_name("users.db.before-0004.bak").read_text() == "precious"
+    assert store.with_name("users.db.before-0004-2.bak").stat().st_size > 100_000
 
 
 async def test_upgrade_happens_once(store: Path, step: Callable[[str], Path]) -> None:
@@ -1014,4 +1014,4 @@ async def test_upgrade_happens_once(store: Path, step: Callable[[str], Path]) ->
     for database in pair:
         assert await count(database, users) == 500
         await database.close()
-    assert not store.with_name("users.db.before-0003-2.bak").exists()
+    assert not store.with_name("users.db.before-0004-2.bak").exists()

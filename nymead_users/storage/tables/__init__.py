@@ -10,6 +10,7 @@ from nymead_users.storage.tables.access import (
     memberships,
     owners,
     persons,
+    sharing_roles,
     sync_items,
 )
 from nymead_users.storage.tables.base import metadata
@@ -28,6 +29,7 @@ __all__ = [
     "owners",
     "persons",
     "server",
+    "sharing_roles",
     "sync_items",
     "tokens",
     "users",

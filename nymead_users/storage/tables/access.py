@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from nymead_users.storage.tables.base import Id, Instant, metadata
@@ -121,7 +122,31 @@ credentials = Table(
     # Wrong PINs in a row, and until when it opens nothing because of them.
     Column("wrong_pins", Integer, nullable=False),
     Column("locked_until", Instant, nullable=True),
-    UniqueConstraint("owner_id", "type", "value"),
+    # The only lock that knows it, of a keypad's code; of all others none.
+    Column("lock_id", ForeignKey("locks.id", ondelete="CASCADE"), nullable=True),
+    # The window that an access key was given for all its levels.
+    Column("valid_from", Instant, nullable=True),
+    Column("valid_before", Instant, nullable=True),
+    CheckConstraint("valid_from < valid_before", name="begins_before_it_ends"),
+)
+_EVERYWHERE = credentials.c.lock_id.is_(None)
+Index(
+    "uq_credentials_value",
+    credentials.c.owner_id,
+    credentials.c.type,
+    credentials.c.value,
+    unique=True,
+    sqlite_where=_EVERYWHERE,
+    postgresql_where=_EVERYWHERE,
+)
+Index(
+    "uq_credentials_of_lock",
+    credentials.c.lock_id,
+    credentials.c.type,
+    credentials.c.value,
+    unique=True,
+    sqlite_where=~_EVERYWHERE,
+    postgresql_where=~_EVERYWHERE,
 )
 
 grants = Table(
@@ -141,9 +166,30 @@ grants = Table(
     Column("revoked", Instant, nullable=True),  # when, if it was
     Column("issuer", String(254), nullable=False),  # the username of who made it, "" for the operator
     Column("created", Instant, nullable=False),
+    Column("name", TEXT, nullable=False, server_default=text("''")),
+    Column("kind", Integer, nullable=True),  # Nuki's number for what opens by it, where its subject does not say
+    Column("updated", Instant, nullable=False, server_default="0"),
+    # How often a lock has reported that it opened by it, and when it last did.
+    Column("uses", Integer, nullable=False, server_default="0"),
+    Column("last_used", Instant, nullable=True),
+    Column("shared_by", Id, nullable=True, index=True),  # the person who shared it, who may be gone
     CheckConstraint("(person_id IS NULL) <> (credential_id IS NULL)", name="one_subject"),
     CheckConstraint("(lock_id IS NULL) <> (group_id IS NULL)", name="one_target"),
     CheckConstraint("valid_from < valid_before", name="begins_before_it_ends"),
+)
+
+# Who may share a lock with others.
+sharing_roles = Table(
+    "sharing_roles",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("person_id", ForeignKey("persons.id", ondelete="CASCADE"), nullable=False),
+    Column("lock_id", ForeignKey("locks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_name", TEXT, nullable=False),
+    Column("can_share", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("created_keys", Integer, nullable=False),  # how many grants it has ever issued
+    UniqueConstraint("person_id", "lock_id"),
 )
 
 # What a lock must still hear of, in order of `number`; heard ones stay for a while, so that hearing twice does no harm.
@@ -161,6 +207,7 @@ sync_items = Table(
     Column("confirmed", Instant, nullable=True),
     Column("error", TEXT, nullable=True),  # why the lock did not take it when it last tried
     Column("attempts", Integer, nullable=False),
+    Column("operation_id", Id, nullable=False, server_default=text("''")),  # the same for all that one change made due
     sqlite_autoincrement=True,
 )
 _PENDING = sync_items.c.confirmed.is_(None)
