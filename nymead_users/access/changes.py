@@ -45,13 +45,21 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A grant is as it was, but has other uses, or another operation is under way or has failed."""
+
+    thing: Grant
+    locks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SyncDue:
     """There is something that a lock must hear of."""
 
     lock_id: str
 
 
-Change = Added | Changed | Removed | Decided | SyncDue
+Change = Added | Changed | Removed | Touched | Decided | SyncDue
 
 
 @dataclass(frozen=True, slots=True)

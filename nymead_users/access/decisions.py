@@ -145,6 +145,8 @@ class Decisions:
             decision = decide(present, milliseconds(moment), remote=remote, pin=shown)
             if fresh.credential is not None:
                 await self._count(work, fresh.credential, decision, shown)
+            if decision.allowed:
+                await work.used(decision.grant_ids, moment)
             details = {"remote": remote, "grantIds": list(decision.grant_ids), "onLock": decision.on_lock}
             if abs(moment - work.at) > LATE:
                 details["received"] = as_text(work.at)
@@ -285,7 +287,7 @@ async def _read_credential(connection: Connection, lock: Lock, asked: Asked) -> 
     if asked.kind is None or asked.value is None:
         raise InvalidValue("personId, credential: exactly one of them is wanted")
     value = canonical_credential(asked.kind, asked.value)
-    credential = await people.credential_of(connection, lock.owner_id, asked.kind, value)
+    credential = await people.credential_of(connection, lock.owner_id, asked.kind, value, lock_id=lock.id)
     if credential is None:
         return _Known(0, Facts(zone=ZoneInfo(lock.time_zone), known=False), None, None)
     pin_hash = await people.pin_hash(connection, credential.id) if credential.has_pin else None

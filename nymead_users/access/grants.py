@@ -4,17 +4,45 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
-from nymead_users.access.model import Credential, Grant, GrantState, Person, Sight, SyncEntity, SyncOperation
+from nymead_users.access.model import (
+    Credential,
+    Grant,
+    GrantKind,
+    GrantState,
+    Person,
+    Sight,
+    SyncEntity,
+    SyncOperation,
+)
 from nymead_users.access.store import granted, people, places, reach
 from nymead_users.access.store.reading import seen
 from nymead_users.access.store.syncing import Due
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_validity, read_schedule
 from nymead_users.instants import as_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """A grant to be made: exactly one subject and one target. ``schedule`` is in the form that is kept."""
+
+    person_id: str | None = None
+    credential_id: str | None = None
+    lock_id: str | None = None
+    group_id: str | None = None
+    valid_from: datetime | None = None
+    valid_before: datetime | None = None
+    schedule: dict[str, Any] | None = None
+    enabled: bool = True
+    remote_allowed: bool = True
+    name: str = ""
+    kind: GrantKind | None = None
+    shared_by: str | None = None
 
 
 class Grants:
@@ -51,54 +79,15 @@ class Grants:
                 async for page in pages:
                     yield page
 
-    async def add(
-        self,
-        *,
-        person_id: str | None,
-        credential_id: str | None,
-        lock_id: str | None,
-        group_id: str | None,
-        valid_from: datetime | None,
-        valid_before: datetime | None,
-        schedule: dict[str, Any] | None,
-        enabled: bool,
-        remote_allowed: bool,
-        by: str,
-        confirm: Confirm,
-    ) -> Grant:
-        """Grant one subject one target, both of one owner."""
-        if (person_id is None) == (credential_id is None):
-            raise InvalidValue("personId, credentialId: exactly one of them is wanted")
-        if (lock_id is None) == (group_id is None):
-            raise InvalidValue("lockId, lockGroupId: exactly one of them is wanted")
-        check_validity(valid_from, valid_before)
-        kept = read_schedule(schedule)
+    async def add(self, new: NewGrant, *, by: str, confirm: Confirm) -> Grant:
+        """Grant one subject one target, both of one owner. Its schedule may be in any form that can be read."""
+        new = replace(new, schedule=read_schedule(new.schedule))
         async with self._model.change(by, confirm) as work:
-            owner = await _owner(work, person_id, credential_id, lock_id, group_id)
-            grant = Grant(
-                id=new_id(),
-                owner_id=owner,
-                person_id=person_id,
-                credential_id=credential_id,
-                lock_id=lock_id,
-                group_id=group_id,
-                valid_from=valid_from,
-                valid_before=valid_before,
-                schedule=kept,
-                enabled=enabled,
-                remote_allowed=remote_allowed,
-                revoked=None,
-                issuer=by,
-                created=work.at,
-                state=GrantState.PENDING,
-            )
-            await granted.add_grant(work.connection, grant)
-            await tell_locks(work, [grant], SyncOperation.ADD)
-            work.grant_added(grant.id)
-        return cast("Grant", work.told(grant.id))
+            grant_id = await issue(work, new)
+        return cast("Grant", work.told(grant_id))
 
     async def update(self, grant_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Grant:
-        """Change what is given of valid_from, valid_before, schedule, enabled and remote_allowed.
+        """Change what is given of valid_from, valid_before, schedule, enabled, remote_allowed and name.
 
         A grant that was revoked stays as it is: InvalidValue.
         """
@@ -109,11 +98,7 @@ class Grants:
             before = await granted.find_grant(work.connection, grant_id)
             if before.revoked is not None:
                 raise InvalidValue("grantId: the grant was revoked; make another one")
-            check_validity(values.get("valid_from", before.valid_from), values.get("valid_before", before.valid_before))
-            if any(getattr(before, name) != value for name, value in values.items()):
-                await granted.change_grant(work.connection, grant_id, values)
-                await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.UPDATE)
-                work.grant_changed(grant_id)
+            await alter(work, before, values)
         return work.told(grant_id) or before
 
     async def revoke(self, grant_id: str, *, by: str, confirm: Confirm) -> Grant:
@@ -124,11 +109,41 @@ class Grants:
         return work.told(grant_id) or before
 
 
+async def issue(work: Work, new: NewGrant) -> str:
+    """Make a grant, of which its locks hear; its id. Raises InvalidValue and what is not found."""
+    if (new.person_id is None) == (new.credential_id is None):
+        raise InvalidValue("personId, credentialId: exactly one of them is wanted")
+    if (new.lock_id is None) == (new.group_id is None):
+        raise InvalidValue("lockId, lockGroupId: exactly one of them is wanted")
+    check_validity(new.valid_from, new.valid_before)
+    owner = await _owner(work, new)
+    grant_id = new_id()
+    values = {**asdict(new), "issuer": work.by, "created": work.at, "updated": work.at}
+    await granted.add_grant(work.connection, {"id": grant_id, "owner_id": owner, **values})
+    await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.ADD)
+    work.grant_added(grant_id)
+    return grant_id
+
+
+async def alter(work: Work, grant: Grant, values: dict[str, Any]) -> None:
+    """Change what is given of a grant, of which its locks hear. Nothing happens if it is so already.
+
+    ``values``: valid_from, valid_before, schedule as it is kept, enabled, remote_allowed, name, person_id. Raises
+    InvalidValue.
+    """
+    check_validity(values.get("valid_from", grant.valid_from), values.get("valid_before", grant.valid_before))
+    if all(getattr(grant, name) == value for name, value in values.items()):
+        return
+    await granted.change_grant(work.connection, grant.id, {**values, "updated": work.at})
+    await tell_locks(work, [await granted.find_grant(work.connection, grant.id)], SyncOperation.UPDATE)
+    work.grant_changed(grant.id)
+
+
 async def revoke(work: Work, grants: Sequence[Grant]) -> None:
     """Take grants back, as far as they are not yet; locks and groups count revocations."""
     standing = [grant for grant in grants if grant.revoked is None]
     for grant in standing:
-        await granted.change_grant(work.connection, grant.id, {"revoked": work.at})
+        await granted.change_grant(work.connection, grant.id, {"revoked": work.at, "updated": work.at})
         work.grant_changed(grant.id)
     await tell_locks(work, standing, SyncOperation.REMOVE)
     await _count_revocations(work, standing)
@@ -143,6 +158,21 @@ async def withdraw(work: Work, grants: Sequence[Grant]) -> None:
     await granted.remove_grants(work.connection, [grant.id for grant in grants])
     for grant in grants:
         work.removed(grant, by_grant[grant.id])
+
+
+async def forget_codes(work: Work, grant_ids: Sequence[str]) -> None:
+    """What is one lock's alone is gone, with its grants, once the lock has heard that all of these are revoked."""
+    for grant in await granted.find_grants(work.connection, grant_ids):
+        if grant.credential_id is None or grant.state is not GrantState.REVOKED:
+            continue
+        credential = (await people.find_credentials(work.connection, [grant.credential_id])).get(grant.credential_id)
+        if credential is None or credential.lock_id is None:
+            continue
+        grants = await granted.every_grant_of_subject(work.connection, credential_id=credential.id)
+        if all(other.state is GrantState.REVOKED for other in grants):
+            work.removed(credential, {credential.lock_id})
+            await withdraw(work, grants)
+            await people.remove_credential(work.connection, credential.id)
 
 
 async def subject_changed(work: Work, grants: Sequence[Grant]) -> None:
@@ -201,7 +231,8 @@ async def _payloads(work: Work, grants: Sequence[Grant], op: SyncOperation) -> d
     persons = await people.find_persons(work.connection, [*holders, *(g.person_id for g in grants if g.person_id)])
     theirs: dict[str, list[Credential]] = {}
     for found in await people.credentials_of(work.connection, [g.person_id for g in grants if g.person_id]):
-        theirs.setdefault(found.person_id or "", []).append(found)
+        if found.lock_id is None:
+            theirs.setdefault(found.person_id or "", []).append(found)
     payloads = {}
     for grant in grants:
         credential = shown.get(grant.credential_id or "")
@@ -233,23 +264,21 @@ def _payload(
     }
 
 
-async def _owner(
-    work: Work, person_id: str | None, credential_id: str | None, lock_id: str | None, group_id: str | None
-) -> str:
-    """The one owner of a grant's subject and target."""
-    if person_id is not None:
-        subject = (await people.find_person(work.connection, person_id)).owner_id
-    elif credential_id is not None:
-        subject = (await people.find_credential(work.connection, credential_id)).owner_id
+async def _owner(work: Work, new: NewGrant) -> str:
+    """The one owner of a grant's subject and target. What is one lock's alone opens no other."""
+    only: str | None = None
+    if new.person_id is not None:
+        subject = (await people.find_person(work.connection, new.person_id)).owner_id
     else:
-        raise InvalidValue("personId, credentialId: exactly one of them is wanted")
-    if lock_id is not None:
-        target = (await places.find_lock(work.connection, lock_id)).owner_id
-    elif group_id is not None:
-        target = (await places.find_group(work.connection, group_id)).owner_id
+        credential = await people.find_credential(work.connection, str(new.credential_id))
+        subject, only = credential.owner_id, credential.lock_id
+    if new.lock_id is not None:
+        target = (await places.find_lock(work.connection, new.lock_id)).owner_id
     else:
-        raise InvalidValue("lockId, lockGroupId: exactly one of them is wanted")
+        target = (await places.find_group(work.connection, str(new.group_id))).owner_id
     if subject != target:
         text = "subject and target belong to different owners"
-        raise (LockNotFound if lock_id else LockGroupNotFound)(text)
+        raise (LockNotFound if new.lock_id else LockGroupNotFound)(text)
+    if only not in (None, new.lock_id):
+        raise InvalidValue("credentialId: the code is one lock's alone, and can open no other")
     return subject

@@ -59,10 +59,13 @@ class Locks:
             memberships = await places.open_memberships(work.connection, lock_id=lock_id)
             # What this lock has not heard of is not due any more: grants of its groups may be settled by that.
             await work.watch(await syncing.awaiting(work.connection, lock_id))
+            codes = await people.credentials_of_lock(work.connection, lock_id)
             await places.remove_lock(work.connection, lock_id, work.at)
             work.removed(lock, [lock_id])
             for membership in memberships:
                 work.changed(await places.find_membership(work.connection, membership.id), [lock_id])
+            for credential in codes:
+                work.removed(credential, [lock_id])
             for grant in grants:
                 work.removed(grant, [lock_id])
             users = await self._users.forget_thing(work.connection, lock_id)

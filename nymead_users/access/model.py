@@ -5,9 +5,9 @@ All ids are uuids as text, in lower case with hyphens. Moments are aware datetim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
 #: The locks that somebody may know of; None for all.
@@ -53,6 +53,16 @@ class CredentialType(StrEnum):
     CODE = "code"  # decimal digits
     PROXIMITY = "proximity"  # a number of 13 decimal digits
     PHONE = "phone"  # a number in E.164
+
+
+class GrantKind(IntEnum):
+    """What somebody opens with by a grant, in Nuki's numbers."""
+
+    APP = 0
+    BRIDGE = 1
+    FOB = 2
+    KEYPAD = 3
+    KEYPAD_CODE = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +141,34 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What somebody shows at a door. The PIN is never in here, only whether there is one."""
+    """What somebody shows at a door. The PIN is never in here, only whether there is one.
+
+    ``lock_id``: the only lock that knows it; it opens that one by its own grants alone, never by its person's. None for
+    what is known everywhere. ``valid_from`` and ``valid_before``: the window that an access key was given.
+    """
 
     id: str
     owner_id: str
     person_id: str | None
     type: CredentialType
-    value: str
+    value: str = field(repr=False)
     has_pin: bool
     enabled: bool
     locked_until: datetime | None
+    lock_id: str | None = None
+    valid_from: datetime | None = None
+    valid_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One subject may open one target. ``schedule`` is in the API's form; ``issuer`` is "" for the operator."""
+    """One subject may open one target. ``schedule`` is in the API's form; ``issuer`` is "" for the operator.
+
+    ``shared_by``: the person who shared it, who may be gone. ``uses`` counts the times that a lock reported to have
+    opened by it. From its subject: ``holder_id`` and ``holder_number``, the person in the end, and ``code``, if it is
+    one. From what is due: ``operation_id`` and ``sync_error``, the last change of which its locks have not all heard,
+    and why one of them could not take it.
+    """
 
     id: str
     owner_id: str
@@ -161,6 +184,17 @@ class Grant:
     revoked: datetime | None
     issuer: str
     created: datetime
+    name: str
+    updated: datetime
+    uses: int
+    last_used: datetime | None
+    shared_by: str | None
+    kind: GrantKind
+    holder_id: str | None
+    holder_number: int | None
+    code: str | None = field(repr=False)
+    operation_id: str | None
+    sync_error: str | None
     state: GrantState
 
 

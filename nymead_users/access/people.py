@@ -145,15 +145,8 @@ class People:
         pin_hash = await self._hash(pin)
         async with self._model.change(by, confirm) as work:
             owner = await _owner_of(work, owner_id, person_id)
-            if person_id is not None:
-                theirs = await people.credentials_of(work.connection, [person_id])
-                if len(theirs) >= MAX_CREDENTIALS:
-                    raise InvalidValue(f"personId: a person has at most {MAX_CREDENTIALS} credentials")
             credential = Credential(new_id(), owner, person_id, kind, value, pin is not None, enabled, None)
-            await people.add_credential(work.connection, credential, pin_hash)
-            grants = [] if person_id is None else await granted.grants_of_subject(work.connection, person_id=person_id)
-            await subject_changed(work, grants)
-            work.added(credential, await _locks(work, grants))
+            await keep(work, credential, pin_hash)
         return credential
 
     async def update_credential(
@@ -221,6 +214,19 @@ class People:
         return await self._passwords.hash(pin)
 
 
+async def keep(work: Work, credential: Credential, pin_hash: str | None) -> None:
+    """Add a credential, of which the locks hear that its person's grants reach. Raises InvalidValue and Duplicate."""
+    person_id, grants = credential.person_id, []
+    if person_id is not None and credential.lock_id is None:
+        theirs = await people.credentials_of(work.connection, [person_id])
+        if sum(other.lock_id is None for other in theirs) >= MAX_CREDENTIALS:
+            raise InvalidValue(f"personId: a person has at most {MAX_CREDENTIALS} credentials")
+        grants = await granted.grants_of_subject(work.connection, person_id=person_id)
+    await people.add_credential(work.connection, credential, pin_hash)
+    await subject_changed(work, grants)
+    work.added(credential, {credential.lock_id} if credential.lock_id else await _locks(work, grants))
+
+
 async def _user(work: Work, owner_id: str, username: str | None, person_id: str | None) -> int | None:
     """The key of the user to link. Raises InvalidValue and Duplicate."""
     if username is None:
@@ -251,9 +257,12 @@ async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
 
 
 async def _usable(work: Work, credential: Credential) -> list[Grant]:
-    """The grants that are not revoked and that a credential can be used by: its own, and its person's."""
+    """The grants that are not revoked and that a credential can be used by: its own, and its person's.
+
+    What is one lock's alone is used by its own.
+    """
     found = {grant.id: grant for grant in await granted.grants_of_subject(work.connection, credential_id=credential.id)}
-    if credential.person_id is not None:
+    if credential.person_id is not None and credential.lock_id is None:
         grants = await granted.grants_of_subject(work.connection, person_id=credential.person_id)
         found |= {grant.id: grant for grant in grants if grant.person_id is not None}
     return list(found.values())

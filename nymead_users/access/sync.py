@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from nymead_users.access.errors import InvalidValue, LockNotFound, NotVisible, SyncItemNotFound
+from nymead_users.access.grants import forget_codes
 from nymead_users.access.model import AccessEventKind, Confirmation, Lock, SyncEntity, SyncItem, SyncOperation
 from nymead_users.access.store import places, syncing
 from nymead_users.access.unit import Confirm, Model, Work
@@ -102,6 +103,7 @@ async def _heard(work: Work, lock: Lock, items: Sequence[SyncItem], results: dic
         await syncing.confirm(work.connection, item, work.at)
         await _take(work, item)
         work.log(AccessEventKind.SYNC, "synced", details, **about)
+    await forget_codes(work, [item.entity_id for item in items if item.op is SyncOperation.REMOVE])
     if any(results[item.id].error is None for item in items):
         work.lock_changed(lock.id)
         if not await syncing.revocations_due(work.connection, lock.id):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from nymead_users.access.changes import Added, Change, Changed, Decided, Removed, SyncDue, Thing
+from nymead_users.access.changes import Added, Change, Changed, Decided, Removed, SyncDue, Thing, Touched
 from nymead_users.access.errors import Duplicate
 from nymead_users.access.model import AccessEventKind, Credential, Grant, Lock, LockGroup, LogEntry, Membership, Person
 from nymead_users.access.store import granted, log, places, reach, syncing
@@ -63,7 +63,7 @@ class Model:
 
     def publish(self, work: Work) -> None:
         """Tell of what was stored."""
-        self.generation += any(not isinstance(change, Decided) for change in work.changes)
+        self.generation += any(not isinstance(change, Decided | Touched) for change in work.changes)
         for change in work.changes:
             self._events.publish(change)
         for callback in work.callbacks:
@@ -77,6 +77,8 @@ class Work:
         self.connection = connection
         self.at = at
         self.by = by
+        #: The same for all that this makes due.
+        self.operation_id = new_id()
         #: What has happened, in order; complete after ``finish``.
         self.changes: list[Change] = []
         self._entries: list[dict[str, Any]] = []
@@ -85,8 +87,9 @@ class Work:
         self._locks: dict[str, type[Added | Changed]] = {}
         self._groups: dict[str, type[Added | Changed]] = {}
         self._memberships: dict[str, None] = {}
-        #: Grants that only look different if their state is another one at the end.
-        self._watched: dict[str, str] = {}
+        #: Grants as they were, that only look different if their state or operation is another one at the end.
+        self._watched: dict[str, Grant] = {}
+        self._used: frozenset[str] = frozenset()
         self._due: dict[str, None] = {}
         #: What is to be done once all is stored.
         self.callbacks: list[Callable[[], None]] = []
@@ -146,15 +149,20 @@ class Work:
         return next((thing for thing in told if thing.id == thing_id), None)
 
     async def watch(self, grant_ids: Iterable[str]) -> None:
-        """What follows may give these grants another state, of which is told then."""
+        """What follows may give these grants another state or operation, of which is told then."""
         missing = [grant_id for grant_id in grant_ids if grant_id not in self._watched]
-        self._watched |= await granted.states(self.connection, missing)
+        self._watched |= {grant.id: grant for grant in await granted.find_grants(self.connection, missing)}
 
     async def tell(self, due: Iterable[Due]) -> None:
         """Have locks hear of something."""
         listed = list(due)
-        await syncing.add_items(self.connection, listed, self.at)
+        await syncing.add_items(self.connection, listed, self.at, self.operation_id)
         self._due |= dict.fromkeys(item[0] for item in listed)
+
+    async def used(self, grant_ids: Iterable[str], at: datetime) -> None:
+        """A lock opened by these grants at a moment, which is counted and told."""
+        self._used |= frozenset(grant_ids)
+        await granted.count_uses(self.connection, grant_ids, at)
 
     def log(self, kind: AccessEventKind, reason: str, details: dict[str, Any], **about: Any) -> None:
         """Add an entry to the log."""
@@ -168,15 +176,13 @@ class Work:
 
     async def finish(self) -> None:
         """Settle what is told, and log it."""
-        grants = await granted.find_grants(self.connection, [*self._grants, *self._watched])
+        grants = await granted.find_grants(self.connection, [*self._grants, *self._watched, *self._used])
         by_group = await reach.locks_of_groups(self.connection, [grant.group_id for grant in grants if grant.group_id])
         for grant in grants:
-            kind = self._grants.get(grant.id)
-            if kind is None and grant.state != self._watched.get(grant.id):
-                kind = Changed
-            if kind is not None:
-                locks = [grant.lock_id] if grant.lock_id else by_group.get(grant.group_id or "", [])
-                self.changes.append(kind(grant, frozenset(locks)))
+            locks = [grant.lock_id] if grant.lock_id else by_group.get(grant.group_id or "", [])
+            told = self._grants.get(grant.id) or self._differs(grant)
+            if told is not None:
+                self.changes.append(told(grant, frozenset(locks)))
         for lock_id, kind in self._locks.items():
             self.changes.append(kind(await places.find_lock(self.connection, lock_id), frozenset({lock_id})))
         for membership_id in self._memberships:
@@ -191,6 +197,16 @@ class Work:
                 self._log_change(change)
         await log.write(self.connection, self._entries)
         self.changes += map(SyncDue, self._due)
+
+    def _differs(self, grant: Grant) -> type[Changed | Touched] | None:
+        """What has become of a grant that was not changed itself."""
+        before = self._watched.get(grant.id)
+        if before is not None and before.state != grant.state:
+            return Changed
+        under_way = None if before is None else (before.operation_id, before.sync_error)
+        if grant.id in self._used or under_way not in (None, (grant.operation_id, grant.sync_error)):
+            return Touched
+        return None
 
     def _log_change(self, change: Added | Changed | Removed) -> None:
         thing = change.thing

@@ -1,17 +1,23 @@
-"""Values that the namespaces about access share: ids, moments, and words of an enumeration."""
+"""Values that the namespaces about access share: ids, moments, words of an enumeration, and schedules."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from typing_extensions import TypedDict
 
+from nymead_users.access.schedule import MAX_WINDOWS
 from nymead_users.instants import as_text
 from nymead_users.namespaces.types import read_uuid
+from nymead_users.rpc.namespace import wire_type
 from nymead_users.rpc.types import UuidText
+
+#: The longest text of a calendar, and then some for what surrounds it.
+MAX_CALENDAR = 20_000
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
@@ -64,3 +70,52 @@ def word_of(enum: type[StrEnum]) -> BeforeValidator:
             raise ValueError(f"Expected one of {', '.join(enum)}") from None
 
     return BeforeValidator(read)
+
+
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+WeeklyWindow = TypedDict(
+    "WeeklyWindow",
+    {
+        "weekdays": Annotated[
+            list[Annotated[Weekday, word_of(Weekday)]],
+            Field(max_length=7, fail_fast=True, description="The days on which the window begins."),
+        ],
+        "from": Annotated[str, Field(description="When it begins in the lock's local time, such as 08:00.")],
+        "until": Annotated[
+            str, Field(description="When it ends, at most 24:00; not later than from: on the following day.")
+        ],
+    },
+)
+wire_type(WeeklyWindow)
+
+
+@wire_type
+class Schedule(TypedDict):
+    """When a grant holds, beside its validity: one of the two."""
+
+    weekly: NotRequired[
+        Annotated[
+            list[WeeklyWindow],
+            Field(max_length=MAX_WINDOWS, fail_fast=True, description="Windows that come back every week."),
+        ]
+    ]
+    ical: NotRequired[
+        Annotated[
+            str,
+            Field(
+                max_length=MAX_CALENDAR,
+                description="An iCalendar (RFC 5545) with one event; a time without a zone is the lock's local time.",
+            ),
+        ]
+    ]

@@ -16,10 +16,10 @@ from conftest import CHEAP_ARGON2, PASSWORD
 from hypothesis import HealthCheck
 from sqlalchemy import text
 
-from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue
+from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue, Touched
 from nymead_users.access.decision import Decision
 from nymead_users.access.decisions import Asked, Decisions, PinRules
-from nymead_users.access.grants import Grants
+from nymead_users.access.grants import Grants, NewGrant
 from nymead_users.access.groups import Groups
 from nymead_users.access.locks import Locks
 from nymead_users.access.model import (
@@ -112,7 +112,7 @@ class Building:
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
         )
-        for kind in (Added, Changed, Removed, Decided, SyncDue, UserAdded, UserChanged, UserRemoved):
+        for kind in (Added, Changed, Removed, Decided, SyncDue, Touched, UserAdded, UserChanged, UserRemoved):
             events.subscribe(kind, building.told.append)
         try:
             building.owner = (await people.owners())[0].id
@@ -182,18 +182,13 @@ class Building:
 
     async def grant(self, subject: Person | Credential, target: Lock | LockGroup, **given: Any) -> Grant:
         """A grant to a person or a credential at a lock or a group."""
-        defaults = {"valid_from": None, "valid_before": None, "schedule": None, "enabled": True, "remote_allowed": True}
-        return await self.grants.add(
-            **{
-                "person_id": subject.id if isinstance(subject, Person) else None,
-                "credential_id": subject.id if isinstance(subject, Credential) else None,
-                "lock_id": target.id if isinstance(target, Lock) else None,
-                "group_id": target.id if isinstance(target, LockGroup) else None,
-                **defaults,
-                **given,
-                **BY,
-            }
-        )
+        ids = {
+            "person_id": subject.id if isinstance(subject, Person) else None,
+            "credential_id": subject.id if isinstance(subject, Credential) else None,
+            "lock_id": target.id if isinstance(target, Lock) else None,
+            "group_id": target.id if isinstance(target, LockGroup) else None,
+        }
+        return await self.grants.add(NewGrant(**{**ids, **given}), **BY)
 
     async def grant_now(self, grant: Grant) -> Grant:
         """A grant as it is now."""

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from building import BY, EXAMPLES, Building, asked, settings
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
-from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue
+from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue, Touched
 from nymead_users.access.decision import AccessReason, Decision, Subject
 from nymead_users.access.decisions import Decisions
 from nymead_users.access.errors import AccessRefused
@@ -283,6 +284,14 @@ class Story:
         unseen = {key: 1 for key in found - expected if key[:2] == ("Changed", "Credential") and key[2] in self.things}
         assert found - Counter(unseen) == expected, (told, before)
         assert all(isinstance(change.thing, kinds) for change in changes)
+        touched = [change.thing for change in told if isinstance(change, Touched)]
+        moved = {
+            key
+            for key, old in before.items()
+            if isinstance(old, Grant) and isinstance(new := self.things.get(key), Grant) and old != new
+        }
+        assert sorted(grant.id for grant in touched) == sorted(moved - {change.thing.id for change in changes})
+        assert all(grant == self.things[grant.id] for grant in touched)
         for change in changes:
             if not isinstance(change, Removed):
                 assert change.thing == self.things[change.thing.id]
@@ -411,10 +420,16 @@ class Nothing(Exception):
 
 
 def _shown(old: Any, new: Any) -> Any:
-    """What was there before, where more that a lock must hear of is no change of the lock."""
+    """What was there before, but for what is no change: a lock has more to hear of, a grant is used or under way."""
     if isinstance(old, Lock) and new.pending > old.pending:
-        return type(old)(*(getattr(new if name == "pending" else old, name) for name in Lock.__slots__))
+        return replace(old, pending=new.pending)
+    if isinstance(old, Grant):
+        return replace(old, **{name: getattr(new, name) for name in TRAFFIC})
     return old
+
+
+#: What of a grant is told as touched where nothing else changes.
+TRAFFIC = ("uses", "last_used", "operation_id", "sync_error")
 
 
 def _shows(credential: Any, known: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from building import BY, PIN_ATTEMPTS, PIN_LOCKOUT, Building, anybody, asked, nobody
 from sqlalchemy import update
 
-from nymead_users.access.changes import Changed, Decided
+from nymead_users.access.changes import Changed, Decided, Touched
 from nymead_users.access.decision import AccessReason
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.errors import LockNotFound, NotVisible
@@ -222,14 +222,16 @@ async def test_a_pin_changed_while_an_attempt_is_looked_at_counts_as_it_is_then(
 
 
 async def test_a_report_is_logged_and_told_once(building: Building) -> None:
-    """A report is one entry of the log, with its time, what was decided, and whose it was; and is told once."""
+    """A report is one entry of the log, with its time, what was decided, and whose it was; it and the use are told."""
     lock, person = await building.lock(), await building.person()
     card = await building.credential(person=person)
     grant = await building.grant(person, lock)
     building.hear()
     at = now() - DAY
     decision, entry = await building.reports(card, lock, at=at)
-    assert building.hear() == [Decided(entry)]
+    used = await building.grant_now(grant)
+    assert building.hear() == [Decided(entry), Touched(used, frozenset({lock.id}))]
+    assert (used.uses, used.last_used) == (1, at)
     assert (entry.kind, entry.time, entry.allowed) == (AccessEventKind.DECISION, at, True)
     assert (entry.reason, entry.code) == ("granted", 102)
     assert (entry.lock_id, entry.person_id, entry.credential_id) == (lock.id, person.id, card.id)

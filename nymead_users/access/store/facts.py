@@ -50,15 +50,16 @@ _HELD = (
 
 
 async def of_credential(connection: Connection, credential: Credential, lock: Lock) -> Facts:
-    """What a credential may do at a lock: by its own grants, and its person's."""
+    """What a credential may do at a lock: by its own grants, and its person's unless it is that lock's alone."""
     person_enabled = True
     if credential.person_id is not None:
         person_enabled = bool(await connection.scalar(_PERSON_ENABLED, {"person_id": credential.person_id}))
-    whose = _Whose.CREDENTIAL if credential.person_id is None else _Whose.SHOWN
+    alone = credential.person_id is None or credential.lock_id is not None
+    whose = _Whose.CREDENTIAL if alone else _Whose.SHOWN
     names = {"credential_id": credential.id, "person_id": credential.person_id, "lock_id": lock.id}
     rules, there = await _rules(connection, whose, names)
     held = [rule for _, rule in there[lock.id]]
-    if held and credential.person_id is not None:
+    if held and not alone:
         known = await _known_by_lock(connection, credential, names)
         held = [rule for rule in held if rule.grant_id in known]
     return Facts(

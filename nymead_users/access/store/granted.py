@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, insert, or_, select, update
 
 from nymead_users.access.errors import GrantNotFound
-from nymead_users.access.model import Grant, GrantState, Sight
+from nymead_users.access.model import CredentialType, Grant, GrantKind, GrantState, Sight
 from nymead_users.access.store.filters import Query, queried
 from nymead_users.access.store.reach import reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import credentials, grants, sync_items
+from nymead_users.storage.tables import credentials, grants, persons, sync_items
 
-_PENDING = exists().where(sync_items.c.entity_id == grants.c.id, sync_items.c.confirmed.is_(None))
-_FAILED = exists().where(
-    sync_items.c.entity_id == grants.c.id, sync_items.c.confirmed.is_(None), sync_items.c.error.is_not(None)
+_DUE = and_(sync_items.c.entity_id == grants.c.id, sync_items.c.confirmed.is_(None))
+_PENDING = exists().where(_DUE)
+_FAILED = exists().where(_DUE, sync_items.c.error.is_not(None))
+_OPERATION = (
+    select(sync_items.c.operation_id).where(_DUE).order_by(sync_items.c.number.desc()).limit(1).scalar_subquery()
 )
+_SYNC_ERROR = select(func.min(sync_items.c.error)).where(_DUE).scalar_subquery()
 
 #: A grant's state, in SQL: the one place that says what makes it.
 grant_state: ColumnElement[str] = case(
@@ -27,6 +31,12 @@ grant_state: ColumnElement[str] = case(
     (_FAILED, GrantState.FAILED.value),
     (_PENDING, GrantState.PENDING.value),
     else_=GrantState.ACTIVE.value,
+)
+_KIND = case(
+    (grants.c.kind.is_not(None), grants.c.kind),
+    (credentials.c.type == CredentialType.CODE.value, GrantKind.KEYPAD_CODE.value),
+    (credentials.c.type == CredentialType.PROXIMITY.value, GrantKind.FOB.value),
+    else_=GrantKind.APP.value,
 )
 _GRANT = (
     grants.c.id,
@@ -43,7 +53,23 @@ _GRANT = (
     grants.c.revoked,
     grants.c.issuer,
     grants.c.created,
+    grants.c.name,
+    grants.c.updated,
+    grants.c.uses,
+    grants.c.last_used,
+    grants.c.shared_by,
+    _KIND.label("kind"),
+    persons.c.id.label("holder_id"),
+    persons.c.number,
+    case((credentials.c.type == CredentialType.CODE.value, credentials.c.value)).label("code"),
+    _OPERATION.label("operation_id"),
+    _SYNC_ERROR.label("sync_error"),
     grant_state.label("state"),
+)
+_GRANTS = (
+    select(*_GRANT)
+    .join_from(grants, credentials, grants.c.credential_id == credentials.c.id, isouter=True)
+    .join(persons, persons.c.id == func.coalesce(grants.c.person_id, credentials.c.person_id), isouter=True)
 )
 
 #: What a group's grants can be queried by, by the names on the wire (seed 003).
@@ -69,10 +95,9 @@ async def grant_pages(
     sight: Sight = None,
 ) -> AsyncGenerator[list[Grant]]:
     """Grants by id, of a person (their credentials' too), at a lock (its groups' too), for a group, in a state."""
-    statement = select(*_GRANT)
+    statement = _GRANTS
     if person_id is not None:
-        theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
-        statement = statement.where(or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs)))
+        statement = statement.where(_of_subject(person_id, None))
     if lock_id is not None:
         statement = statement.where(reaching([lock_id]))
     if group_id is not None:
@@ -97,7 +122,7 @@ async def query_group_grants(connection: Connection, group_id: str, query: Query
 
 async def find_grant(connection: Connection, grant_id: str) -> Grant:
     """A grant. Raises GrantNotFound."""
-    row = (await connection.execute(select(*_GRANT).where(grants.c.id == grant_id))).first()
+    row = (await connection.execute(_GRANTS.where(grants.c.id == grant_id))).first()
     if row is None:
         raise GrantNotFound
     return _grant(row)
@@ -107,7 +132,7 @@ async def find_grants(connection: Connection, grant_ids: Iterable[str]) -> list[
     """Those of these grants that there are."""
     found: list[Grant] = []
     for part in chunks(sorted(set(grant_ids))):
-        rows = await connection.execute(select(*_GRANT).where(grants.c.id.in_(part)).order_by(grants.c.id))
+        rows = await connection.execute(_GRANTS.where(grants.c.id.in_(part)).order_by(grants.c.id))
         found += [_grant(row) for row in rows]
     return found
 
@@ -121,50 +146,24 @@ async def grants_of_subject(
     connection: Connection, *, person_id: str | None = None, credential_id: str | None = None
 ) -> list[Grant]:
     """The grants of a person and their credentials, or those of a credential, which are not revoked."""
-    if person_id is not None:
-        theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
-        subject = or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs))
-    else:
-        subject = grants.c.credential_id == credential_id
-    return await _all(connection, _standing().where(subject))
+    return await _all(connection, _standing().where(_of_subject(person_id, credential_id)))
 
 
 async def grants_of_lock(connection: Connection, lock_id: str) -> list[Grant]:
     """The grants at this very lock, revoked ones too."""
-    return await _all(connection, select(*_GRANT).where(grants.c.lock_id == lock_id))
+    return await _all(connection, _GRANTS.where(grants.c.lock_id == lock_id))
 
 
 async def every_grant_of_subject(
     connection: Connection, *, person_id: str | None = None, credential_id: str | None = None
 ) -> list[Grant]:
     """The same as ``grants_of_subject``, with those that are revoked."""
-    if person_id is not None:
-        theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
-        subject = or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs))
-    else:
-        subject = grants.c.credential_id == credential_id
-    return await _all(connection, select(*_GRANT).where(subject))
+    return await _all(connection, _GRANTS.where(_of_subject(person_id, credential_id)))
 
 
-async def add_grant(connection: Connection, grant: Grant) -> None:
+async def add_grant(connection: Connection, values: dict[str, Any]) -> None:
     """Add a grant."""
-    await connection.execute(
-        insert(grants).values(
-            id=grant.id,
-            owner_id=grant.owner_id,
-            person_id=grant.person_id,
-            credential_id=grant.credential_id,
-            lock_id=grant.lock_id,
-            group_id=grant.group_id,
-            valid_from=grant.valid_from,
-            valid_before=grant.valid_before,
-            schedule=grant.schedule,
-            enabled=grant.enabled,
-            remote_allowed=grant.remote_allowed,
-            issuer=grant.issuer,
-            created=grant.created,
-        )
-    )
+    await connection.execute(insert(grants).values(**values))
 
 
 async def change_grant(connection: Connection, grant_id: str, values: dict[str, Any]) -> None:
@@ -179,17 +178,23 @@ async def remove_grants(connection: Connection, grant_ids: Iterable[str]) -> Non
         await connection.execute(delete(grants).where(grants.c.id.in_(part)))
 
 
-async def states(connection: Connection, grant_ids: Iterable[str]) -> dict[str, str]:
-    """The states of those of these grants that there are."""
-    found: dict[str, str] = {}
-    for part in chunks(sorted(set(grant_ids))):
-        rows = await connection.execute(select(grants.c.id, grant_state).where(grants.c.id.in_(part)))
-        found.update({row[0]: row[1] for row in rows})
-    return found
+async def count_uses(connection: Connection, grant_ids: Iterable[str], at: datetime) -> None:
+    """Count that a lock opened by these grants."""
+    await connection.execute(
+        update(grants).where(grants.c.id.in_(sorted(grant_ids))).values(uses=grants.c.uses + 1, last_used=at)
+    )
+
+
+def _of_subject(person_id: str | None, credential_id: str | None) -> ColumnElement[bool]:
+    """Whether a grant is a person's or one of their credentials', or a credential's."""
+    if person_id is None:
+        return grants.c.credential_id == credential_id
+    theirs = select(credentials.c.id).where(credentials.c.person_id == person_id)
+    return or_(grants.c.person_id == person_id, grants.c.credential_id.in_(theirs))
 
 
 def _standing() -> Select[Any]:
-    return select(*_GRANT).where(grants.c.revoked.is_(None))
+    return _GRANTS.where(grants.c.revoked.is_(None))
 
 
 async def _all(connection: Connection, statement: Select[Any]) -> list[Grant]:
@@ -197,4 +202,5 @@ async def _all(connection: Connection, statement: Select[Any]) -> list[Grant]:
 
 
 def _grant(row: Sequence[Any]) -> Grant:
-    return Grant(*(*row[:-1], GrantState(row[-1])))
+    *values, kind, holder_id, number, code, operation_id, error, state = row
+    return Grant(*(*values, GrantKind(kind), holder_id, number, code, operation_id, error, GrantState(state)))

@@ -36,14 +36,19 @@ _CREDENTIAL = (
     credentials.c.pin_hash.is_not(None).label("has_pin"),
     credentials.c.enabled,
     credentials.c.locked_until,
+    credentials.c.lock_id,
+    credentials.c.valid_from,
+    credentials.c.valid_before,
 )
 
-# Made once, since every decision about a credential wants it.
-_SHOWN = select(*_CREDENTIAL).where(
+_NAMED = select(*_CREDENTIAL).where(
     credentials.c.owner_id == bindparam("owner_id"),
     credentials.c.type == bindparam("type"),
     credentials.c.value == bindparam("value"),
 )
+# Made once, since every decision about a credential wants them.
+_SHOWN = _NAMED.where(credentials.c.lock_id.is_(None))
+_SHOWN_AT = _NAMED.where(or_(credentials.c.lock_id.is_(None), credentials.c.lock_id == bindparam("lock_id")))
 
 
 # Owners
@@ -217,15 +222,45 @@ async def find_credentials(connection: Connection, credential_ids: Iterable[str]
     return found
 
 
-async def credential_of(connection: Connection, owner_id: str, kind: CredentialType, value: str) -> Credential | None:
-    """The credential of that canonical value."""
+async def credential_of(
+    connection: Connection, owner_id: str, kind: CredentialType, value: str, *, lock_id: str | None = None
+) -> Credential | None:
+    """The credential of that canonical value that is known everywhere or, with ``lock_id``, at that lock."""
     names = {"owner_id": owner_id, "type": kind.value, "value": value}
-    row = (await connection.execute(_SHOWN, names)).first()
+    if lock_id is None:
+        row = (await connection.execute(_SHOWN, names)).first()
+    else:
+        row = (await connection.execute(_SHOWN_AT, {**names, "lock_id": lock_id})).first()
     return None if row is None else _credential(row)
 
 
+async def require_free(
+    connection: Connection,
+    owner_id: str,
+    kind: CredentialType,
+    value: str,
+    *,
+    lock_id: str | None,
+    but: str | None = None,
+) -> None:
+    """Raise Duplicate where a value would name two credentials at one lock; the credential ``but`` does not count."""
+    names = {"owner_id": owner_id, "type": kind.value, "value": value}
+    if lock_id is None:
+        rows = await connection.execute(_NAMED, names)
+    else:
+        rows = await connection.execute(_SHOWN_AT, {**names, "lock_id": lock_id})
+    if any(row.id != but for row in rows):
+        raise Duplicate("there is a credential of that type and value")
+
+
+async def credentials_of_lock(connection: Connection, lock_id: str) -> list[Credential]:
+    """The credentials that are this lock's alone."""
+    statement = select(*_CREDENTIAL).where(credentials.c.lock_id == lock_id).order_by(credentials.c.id)
+    return [_credential(row) for row in await connection.execute(statement)]
+
+
 async def credentials_of(connection: Connection, person_ids: list[str]) -> list[Credential]:
-    """The credentials of these persons."""
+    """The credentials of these persons, with those that are one lock's alone."""
     found: list[Credential] = []
     for part in chunks(sorted(set(person_ids))):
         statement = select(*_CREDENTIAL).where(credentials.c.person_id.in_(part)).order_by(credentials.c.id)
@@ -241,9 +276,7 @@ async def pin_hash(connection: Connection, credential_id: str) -> str | None:
 
 async def add_credential(connection: Connection, credential: Credential, pin_hash: str | None) -> None:
     """Add a credential. Raises Duplicate."""
-    taken = await credential_of(connection, credential.owner_id, credential.type, credential.value)
-    if taken is not None:
-        raise Duplicate("there is a credential of that type and value")
+    await require_free(connection, credential.owner_id, credential.type, credential.value, lock_id=credential.lock_id)
     await connection.execute(
         insert(credentials).values(
             id=credential.id,
@@ -254,6 +287,9 @@ async def add_credential(connection: Connection, credential: Credential, pin_has
             pin_hash=pin_hash,
             enabled=credential.enabled,
             wrong_pins=0,
+            lock_id=credential.lock_id,
+            valid_from=credential.valid_from,
+            valid_before=credential.valid_before,
         )
     )
 

@@ -12,7 +12,17 @@ from nymead_users.access.model import Lock, LockGroup, Membership, Sight
 from nymead_users.access.store.filters import Query, queried
 from nymead_users.access.store.reach import OPEN
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import grants, held_grants, lock_groups, locks, memberships, sync_items, users
+from nymead_users.storage.tables import (
+    credentials,
+    grants,
+    held_grants,
+    lock_groups,
+    locks,
+    memberships,
+    sharing_roles,
+    sync_items,
+    users,
+)
 
 _PENDING = (
     select(func.count())
@@ -110,12 +120,12 @@ async def change_lock(connection: Connection, lock_id: str, values: dict[str, An
 
 
 async def remove_lock(connection: Connection, lock_id: str, at: datetime) -> None:
-    """Remove a lock: its grants and all that it should hear of go along, its memberships end."""
+    """Remove a lock: all that is its alone and all that it should hear of goes along, its memberships end."""
     left = func.coalesce(memberships.c.leave_start, literal(at, memberships.c.leave_start.type))
     await connection.execute(
         update(memberships).where(memberships.c.lock_id == lock_id, OPEN).values(leave_start=left, leave_completed=at)
     )
-    for table in (grants, sync_items, held_grants):
+    for table in (grants, credentials, sharing_roles, sync_items, held_grants):
         await connection.execute(delete(table).where(table.c.lock_id == lock_id))
     await connection.execute(
         update(locks).where(locks.c.id == lock_id).values(active=False, last_seen_rcl_serial_no=None)

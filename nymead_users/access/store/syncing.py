@@ -40,8 +40,8 @@ _ITEM = (
 Due = tuple[str, SyncEntity, str, SyncOperation, dict[str, Any]]
 
 
-async def add_items(connection: Connection, due: Iterable[Due], at: datetime) -> None:
-    """Add what locks must hear of, in this order."""
+async def add_items(connection: Connection, due: Iterable[Due], at: datetime, operation_id: str) -> None:
+    """Add what locks must hear of, in this order, all of one operation."""
     waiting = iter(due)
     # Many at a time would keep others waiting while they are put together.
     while part := list(islice(waiting, TURN)):
@@ -57,6 +57,7 @@ async def add_items(connection: Connection, due: Iterable[Due], at: datetime) ->
                     "payload": payload,
                     "created": at,
                     "attempts": 0,
+                    "operation_id": operation_id,
                 }
                 for lock_id, entity, entity_id, op, payload in part
             ],

@@ -10,7 +10,7 @@ from nymead_users.access import errors
 from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue
 from nymead_users.access.decision import Decision, Subject
 from nymead_users.access.decisions import Asked, Decisions
-from nymead_users.access.grants import Grants
+from nymead_users.access.grants import Grants, NewGrant
 from nymead_users.access.locks import Locks
 from nymead_users.access.model import Confirmation, Credential, CredentialType, Grant, Lock, LogEntry, Owner, Person
 from nymead_users.access.people import KEEP, People
@@ -141,6 +141,7 @@ _GRANT_NAMES = {
     "schedule": "schedule",
     "enabled": "enabled",
     "remoteAllowed": "remote_allowed",
+    "name": "name",
 }
 
 
@@ -392,15 +393,18 @@ class AccessNamespace(Namespace):
         by, confirm = on_behalf(caller)
         return await _answer(
             self._domain.grants.add(
-                person_id=params.personId,
-                credential_id=params.credentialId,
-                lock_id=params.lockId,
-                group_id=params.lockGroupId,
-                valid_from=params.validFrom,
-                valid_before=params.validBefore,
-                schedule=_form(params.schedule),
-                enabled=params.enabled is not False,
-                remote_allowed=params.remoteAllowed is not False,
+                NewGrant(
+                    person_id=params.personId,
+                    credential_id=params.credentialId,
+                    lock_id=params.lockId,
+                    group_id=params.lockGroupId,
+                    valid_from=params.validFrom,
+                    valid_before=params.validBefore,
+                    schedule=_form(params.schedule),
+                    enabled=params.enabled is not False,
+                    remote_allowed=params.remoteAllowed is not False,
+                    name=params.name or "",
+                ),
                 by=by,
                 confirm=confirm,
             ),

@@ -23,18 +23,14 @@ from nymead_users.access.model import (
     SyncItem,
     SyncOperation,
 )
-from nymead_users.access.schedule import MAX_WINDOWS
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
 from nymead_users.namespaces.types import Text, Uint
-from nymead_users.namespaces.values import Id, Time, shown_time, word_of
+from nymead_users.namespaces.values import Id, Schedule, Time, shown_time, word_of
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 #: The greatest whole number that the store takes everywhere.
 MAX_INT = 2**31 - 1
-
-#: The longest text of a calendar, and then some for what surrounds it.
-MAX_CALENDAR = 20_000
 
 #: So many entries of the log at a time, at the most.
 MAX_EVENTS = 1000
@@ -63,55 +59,6 @@ class AccessError(StrEnum):
 
 #: Why, as a value of what is returned.
 _Why = Annotated[AccessReason, word_of(AccessReason)]
-
-
-class Weekday(StrEnum):
-    """A day of the week."""
-
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
-
-
-WeeklyWindow = TypedDict(
-    "WeeklyWindow",
-    {
-        "weekdays": Annotated[
-            list[Annotated[Weekday, word_of(Weekday)]],
-            Field(max_length=7, fail_fast=True, description="The days on which the window begins."),
-        ],
-        "from": Annotated[str, Field(description="When it begins in the lock's local time, such as 08:00.")],
-        "until": Annotated[
-            str, Field(description="When it ends, at most 24:00; not later than from: on the following day.")
-        ],
-    },
-)
-wire_type(WeeklyWindow)
-
-
-@wire_type
-class Schedule(TypedDict):
-    """When a grant holds, beside its validity: one of the two."""
-
-    weekly: NotRequired[
-        Annotated[
-            list[WeeklyWindow],
-            Field(max_length=MAX_WINDOWS, fail_fast=True, description="Windows that come back every week."),
-        ]
-    ]
-    ical: NotRequired[
-        Annotated[
-            str,
-            Field(
-                max_length=MAX_CALENDAR,
-                description="An iCalendar (RFC 5545) with one event; a time without a zone is the lock's local time.",
-            ),
-        ]
-    ]
 
 
 @wire_type
@@ -163,6 +110,9 @@ class CredentialInfo(TypedDict):
     id: Annotated[Id, Field(description="The credential's id.")]
     ownerId: Annotated[Id, Field(description="Whose it is in the end.")]
     personId: NotRequired[Annotated[Id, Field(description="Who has it.")]]
+    lockId: NotRequired[
+        Annotated[Id, Field(description="The only lock that knows it: it opens that one by its own grants alone.")]
+    ]
     type: Annotated[CredentialType, word_of(CredentialType), Field(description="What it is.")]
     value: Annotated[str, Field(description="Its code or number; a proximity key's in 13 decimal digits.")]
     hasPin: Annotated[bool, Field(description="Whether a PIN is wanted with it.")]
@@ -185,6 +135,7 @@ class GrantInfo(TypedDict):
     schedule: NotRequired[Annotated[Schedule, Field(description="When within that.")]]
     enabled: Annotated[bool, Field(description="Whether it counts.")]
     remoteAllowed: Annotated[bool, Field(description="Whether it opens from afar, too.")]
+    name: NotRequired[Annotated[str, Field(description="What people call it.")]]
     state: Annotated[
         GrantState, word_of(GrantState), Field(description="How far it is on its way to the locks it concerns.")
     ]
@@ -411,6 +362,7 @@ class AddGrantParams(Params):
     schedule: Omissible[Schedule] = Field(None, description="When within that; left out: always.")
     enabled: Omissible[bool] = Field(None, description="Whether it counts; left out: yes.")
     remoteAllowed: Omissible[bool] = Field(None, description="Whether it opens from afar, too; left out: yes.")
+    name: Omissible[Text] = Field(None, description="What people call it.")
 
 
 class UpdateGrantParams(Params):
@@ -422,6 +374,7 @@ class UpdateGrantParams(Params):
     schedule: Schedule | None = Field(None, description="When within that; null: always.")
     enabled: Omissible[bool] = Field(None, description="Whether it counts.")
     remoteAllowed: Omissible[bool] = Field(None, description="Whether it opens from afar, too.")
+    name: Omissible[Text] = Field(None, description="What people call it.")
 
 
 class GrantIdParams(Params):
@@ -750,6 +703,7 @@ def credential_info(credential: Credential) -> dict[str, Any]:
             "id": credential.id,
             "ownerId": credential.owner_id,
             "personId": credential.person_id,
+            "lockId": credential.lock_id,
             "type": credential.type,
             "value": credential.value,
             "hasPin": credential.has_pin,
@@ -774,6 +728,7 @@ def grant_info(grant: Grant) -> dict[str, Any]:
             "schedule": grant.schedule,
             "enabled": grant.enabled,
             "remoteAllowed": grant.remote_allowed,
+            "name": grant.name or None,
             "state": grant.state,
             "issuer": grant.issuer,
             "created": shown_time(grant.created),
