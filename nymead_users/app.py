@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from nymead_users import __version__, systemd
+from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
@@ -36,6 +37,7 @@ from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
+from nymead_users.namespaces.smartlockauths import SmartlockAuthsNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
 from nymead_users.rpc.observed import ObservedDispatcher
@@ -178,6 +180,7 @@ class _Access(NamedTuple):
 
     domain: AccessDomain
     groups: Groups
+    authorizations: Authorizations
 
 
 def _access(
@@ -190,7 +193,7 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock))
+    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model))
 
 
 class _Sessions:
@@ -225,6 +228,7 @@ class _Sessions:
                 UsersNamespace(users, push_button, events, notify, self_service=settings.self_service),
                 AccessNamespace(access.domain, events, notify),
                 LockGroupsNamespace(access.groups, events, notify),
+                SmartlockAuthsNamespace(access.authorizations, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)

@@ -119,6 +119,15 @@ async def find_person(connection: Connection, person_id: str) -> Person:
     return _person(row)
 
 
+async def find_number(connection: Connection, owner_id: str, number: int) -> Person:
+    """An owner's person of that number. Raises PersonNotFound."""
+    statement = _persons().where(persons.c.owner_id == owner_id, persons.c.number == number)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise PersonNotFound
+    return _person(row)
+
+
 async def is_seen(connection: Connection, person_id: str, lock_ids: frozenset[str]) -> bool:
     """Whether somebody who sees these locks only may know of a person."""
     statement = select(persons.c.id).where(persons.c.id == person_id, _with_grant_at(lock_ids))
