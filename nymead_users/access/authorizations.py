@@ -22,6 +22,7 @@ from nymead_users.access.store import granted, people, places
 from nymead_users.access.store.granted import Sought as Sought  # noqa: PLC0414 - what lists take
 from nymead_users.access.store.reading import seen
 from nymead_users.access.unit import Confirm, Model, Work, new_id
+from nymead_users.access.values import check_validity
 
 #: The longest name, and that of a keypad's code.
 MAX_NAME, MAX_CODE_NAME = 32, 20
@@ -111,6 +112,7 @@ class Authorizations:
         kind = _kind(new.kind)
         _check_name(new.name, kind)
         _check_subject(kind, new)
+        check_validity(new.valid_from, new.valid_before, names=_DATES)
         schedule = _schedule(new.weekdays, new.from_minute, new.until_minute)
         async with self._model.change(by, confirm) as work:
             ids = [await _create(work, lock_id, kind, new, schedule) for lock_id in lock_ids]
@@ -187,6 +189,9 @@ async def _update(work: Work, grant: Grant, given: Mapping[str, Any]) -> None:
     }
     if "name" in values:
         _check_name(values["name"], grant.kind)
+    check_validity(
+        values.get("valid_from", grant.valid_from), values.get("valid_before", grant.valid_before), names=_DATES
+    )
     if not given.keys().isdisjoint(_WINDOW):
         values["schedule"] = _merged(grant, given)
     code_changed = False
@@ -275,6 +280,7 @@ def _check_once(name: str, ids: Sequence[str]) -> None:
         raise InvalidValue(f"{name}: one or more are wanted, each of them once")
 
 
+_DATES = ("allowedFromDate", "allowedUntilDate")
 _WINDOW = ("weekdays", "from_minute", "until_minute")
 
 
