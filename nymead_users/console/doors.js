@@ -6,8 +6,14 @@ import { soon } from "./ui/soon.js";
 /** How many locks are asked why they could not take something, at the most. */
 const ASKED = 50;
 
-/** What is told and changes nothing about who can open what. */
-const UNMOVED = new Set(["Access.AccessDecided", "Access.SyncPending"]);
+/** Whose notifications are about doors. */
+const NAMESPACES = ["Access", "LockGroups", "SmartlockAuths", "LockRoles", "AccessKeys"];
+
+/** Who tells all that may change who can open what; "" is told where one sees other things. */
+const MOVING = ["", "Access", "LockGroups"];
+
+/** What they tell beside it. */
+const UNMOVED = ["Access.AccessDecided", "Access.SyncPending"];
 
 /** @param {string} name */
 const byId = (name) => (/** @type {any} */ item) => item[name];
@@ -24,7 +30,7 @@ export class Doors extends EventTarget {
   constructor(session, store) {
     super();
     this.session = session;
-    const list = (/** @type {string} */ method, /** @type {string} */ name) => async () => (await session.call(method))[name] ?? [];
+    const list = (/** @type {string} */ method, /** @type {string} */ name) => async () => (await session.ask(method))[name];
     const merge = (/** @type {any} */ told, /** @type {any} */ before) => ({ ...before, ...told });
     this.owners = new Collection(session, { key: byId("id"), read: list("Access.GetOwners", "owners") });
     this.persons = new Collection(session, { key: byId("id"), read: list("Access.GetPersons", "persons") });
@@ -49,7 +55,7 @@ export class Doors extends EventTarget {
     session.addEventListener("notification", (event) => {
       const { method, params } = /** @type {CustomEvent} */ (event).detail;
       const [namespace, name] = method.split(".");
-      if (namespace !== "Access" && namespace !== "LockGroups") return;
+      if (!NAMESPACES.includes(namespace)) return;
       this.#hear(name, params);
       // A lock that could take nothing is no other than before: only its grants tell.
       if (name === "GrantChanged" && params.grant.state === "failed") askFailures();
@@ -70,7 +76,8 @@ export class Doors extends EventTarget {
   /** Tell when something was changed that may change who can open what. @param {() => void} listener @param {AbortSignal} signal */
   onChange(listener, signal) {
     this.addEventListener("stirred", (event) => {
-      if (!UNMOVED.has(/** @type {CustomEvent} */ (event).detail.method)) listener();
+      const { method } = /** @type {CustomEvent} */ (event).detail;
+      if (MOVING.includes(method.split(".")[0]) && !UNMOVED.includes(method)) listener();
     }, { signal });
     this.session.addEventListener("synced", listener, { signal });
   }
@@ -114,10 +121,10 @@ export class Doors extends EventTarget {
   }
 
   async #readGroups() {
-    const { owners = [] } = await this.session.call("Access.GetOwners");
+    const { owners } = await this.session.ask("Access.GetOwners");
     const groups = [];
     for (const { id } of owners) {
-      const { lockGroups = [] } = await this.session.call("LockGroups.GetLockGroups", { ownerAccountId: id, expand: "statistics" });
+      const { lockGroups } = await this.session.ask("LockGroups.GetLockGroups", { ownerAccountId: id, expand: "statistics" });
       groups.push(...lockGroups.map((/** @type {any} */ group) => ({ ...group, ownerId: id, statistics: group.statistics ?? { ByState: [] } })));
     }
     return groups;

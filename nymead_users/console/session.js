@@ -6,12 +6,13 @@ import { knowParams } from "./masking.js";
 import { ADMIN, maskOf, permits } from "./permissions.js";
 import { remember } from "./secrets.js";
 import { forget, keep, nextDeviceName, stored } from "./signin.js";
+import { outcomeWords } from "./words.js";
 
 /** Milliseconds between signs of life: a sign-in revoked elsewhere is noticed by the next one. */
 const HEARTBEAT = 20000;
 
 /** Whose notifications are wanted. */
-const HEARD = ["Users", "Access", "LockGroups"];
+const HEARD = ["Users", "Access", "LockGroups", "SmartlockAuths", "LockRoles", "AccessKeys"];
 
 /**
  * States: "starting", "setup", "signed-out", "signed-in", "open" (no authentication here). Events: "change" (state, user or
@@ -67,6 +68,14 @@ export class Session extends EventTarget {
   /** Call a method on the console's connection. @param {string} method @param {object} [params] */
   call(method, params) {
     return this.connection.call(method, params);
+  }
+
+  /** Ask for what is there: any other outcome than that it is told is an Error, in words. @param {string} method @param {object} [params] */
+  async ask(method, params) {
+    const reply = await this.call(method, params);
+    const failure = outcomeWords(reply.error, reply.errorMessage);
+    if (failure) throw new Error(failure);
+    return reply;
   }
 
   /** Make the first administrator and sign in. @param {{username: string, password: string, displayName: string, email: string}} user @returns {Promise<string>} an outcome, "lost" where somebody else was quicker */

@@ -3,10 +3,7 @@
 import { hashOf } from "../../router.js";
 import { here } from "../../zone.js";
 import { fill, h } from "../../ui/dom.js";
-import { Rows } from "../../ui/rows.js";
-import { soon } from "../../ui/soon.js";
-import { failedNote } from "../frame.js";
-import { card } from "../user.js";
+import { listCard } from "./list-card.js";
 import { grantName, onlyByPin, reasonWords, state, subjectName, untilWords } from "./words.js";
 
 /** How far ahead a timer can be set. */
@@ -53,7 +50,7 @@ export function grantLinks({ session, doors }, lockId, ids) {
 /** @param {import("../frame.js").Context} context @param {string} lockId @returns {Side} */
 export function sideOfLock({ session, doors }, lockId) {
   return {
-    ask: async (time) => (await asked(session, "Access.GetWhoHasAccess", { lockId, ...(time && { time }) })).persons ?? [],
+    ask: async (time) => (await session.ask("Access.GetWhoHasAccess", { lockId, ...(time && { time }) })).persons,
     key: (row) => row.personId ?? row.credentialId,
     name: (row) => subjectName(doors, row),
     href: (row) => (row.personId ? hashOf("doors", "persons", row.personId) : hashOf("doors", "grants")),
@@ -64,7 +61,7 @@ export function sideOfLock({ session, doors }, lockId) {
 /** @param {import("../frame.js").Context} context @param {string} personId @returns {Side} */
 export function sideOfPerson({ session, doors }, personId) {
   return {
-    ask: async (time) => (await asked(session, "Access.GetAccessOf", { personId, ...(time && { time }) })).locks ?? [],
+    ask: async (time) => (await session.ask("Access.GetAccessOf", { personId, ...(time && { time }) })).locks,
     key: (row) => row.lockId,
     name: (row) => doors.lockName(row.lockId),
     href: (row) => hashOf("doors", "locks", row.lockId),
@@ -72,48 +69,26 @@ export function sideOfPerson({ session, doors }, personId) {
   };
 }
 
-/** @param {import("../../session.js").Session} session @param {string} method @param {object} params */
-async function asked(session, method, params) {
-  const reply = await session.call(method, params);
-  if (!reply.error.endsWith("NoError")) throw new Error(reply.errorMessage ?? reply.error);
-  return reply;
-}
-
 /** @param {import("../frame.js").Context} context @param {Side} side @param {{title: string, empty: string}} words @param {AbortSignal} signal */
-export function accessCard({ doors }, side, { title, empty }, signal) {
-  const failure = h("div");
-  const rows = new Rows({
-    label: title, empty, signal,
-    key: (row) => side.key(row),
-    name: (row) => side.name(row),
-    show: (/** @type {any} */ row) => [
+export function accessCard(context, side, { title, empty }, signal) {
+  const { doors } = context;
+  let timer = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  const list = listCard(context, {
+    title, what: "who has access", empty, beside: [doors.persons, doors.locks, doors.credentials],
+    read: async () => (await side.ask()).sort((a, b) => side.name(a).localeCompare(side.name(b))),
+    key: (row) => side.key(row), name: (row) => side.name(row),
+    show: (row) => [
       h("div", { class: "row spread" }, h("a", { href: side.href(row), "data-part": "name" }, side.name(row)), decisionState(row)),
       h("p", { class: "muted small" }, onlyByPin(row) ? "" : `${reasonWords(row.reason)} `, untilWords(row.until, side.zone(row))),
       differenceWords(row),
     ],
-  });
-  let timer = 0;
-
-  async function load() {
-    clearTimeout(timer);
-    try {
-      const found = await side.ask();
-      if (signal.aborted) return;
-      fill(failure);
-      rows.update(found.sort((a, b) => side.name(a).localeCompare(side.name(b))));
-      const ends = found.filter(({ until }) => until).map(({ until }) => Date.parse(until));
-      const wait = Math.min(...ends) - Date.now() + 50;
-      if (wait < LONGEST_TIMER) timer = setTimeout(load, Math.max(wait, 1000));
-    } catch (error) {
-      if (!signal.aborted && document.body.dataset.connection === "online") fill(failure, failedNote("who has access", error, load));
-    }
-  }
-
-  const again = soon(200, () => { if (!signal.aborted) load(); });
-  doors.onChange(again, signal);
-  // Names.
-  for (const one of [doors.persons, doors.locks, doors.credentials]) one.addEventListener("loaded", again, { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
-  load();
-  return card(title, failure, rows.element);
+    // Nobody tells when a window begins or ends.
+    arrived: (found) => {
+      clearTimeout(timer);
+      const wait = Math.min(...found.filter(({ until }) => until).map(({ until }) => Date.parse(until))) - Date.now() + 50;
+      if (wait < LONGEST_TIMER) timer = setTimeout(() => list.load(), Math.max(wait, 1000));
+    },
+  }, signal);
+  return list.element;
 }

@@ -12,8 +12,8 @@ import { send } from "../../ui/saving.js";
 import { ScheduleEditor } from "./schedule.js";
 import { credentialWords } from "./words.js";
 
-/** The fields of when a grant holds, and how. */
-export function grantFields() {
+/** The fields of when a grant holds, and how. @param {{single?: boolean}} [options] of its schedule */
+export function grantFields(options) {
   const inZone = `In your time zone, ${here()}.`;
   const validFrom = new Field({ label: "Valid from", type: "datetime-local", hint: `${inZone} Left empty: from now on.` });
   const validBefore = new Field({
@@ -21,7 +21,7 @@ export function grantFields() {
     check: (value) => (value && validFrom.value && value <= validFrom.value ? "This must be later than its beginning." : ""),
   });
   return {
-    validFrom, validBefore, schedule: new ScheduleEditor(), enabled: tick("Enabled", "it counts"), remoteAllowed: tick("From afar", "it opens from afar, too"),
+    validFrom, validBefore, schedule: new ScheduleEditor(options), enabled: tick("Enabled", "it counts"), remoteAllowed: tick("From afar", "it opens from afar, too"),
   };
 }
 

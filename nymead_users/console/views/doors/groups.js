@@ -3,16 +3,14 @@
 import { say } from "../../ui/announce.js";
 import { detailsForm } from "../../ui/details.js";
 import { confirmDialog, openDialog } from "../../ui/dialog.js";
-import { fill, h, icon, note, sender } from "../../ui/dom.js";
+import { h, icon, sender } from "../../ui/dom.js";
 import { checkAll, checkbox, Field, textProblem } from "../../ui/form.js";
 import { PickField } from "../../ui/pick.js";
-import { Rows } from "../../ui/rows.js";
 import { save, send } from "../../ui/saving.js";
-import { soon } from "../../ui/soon.js";
-import { failedNote } from "../frame.js";
 import { listView } from "../list.js";
 import { card } from "../user.js";
 import { grantsCard } from "./grants-of.js";
+import { listCard } from "./list-card.js";
 import { ownerField } from "./owners.js";
 import { thingPanel } from "./panel.js";
 import { state, statisticsWords } from "./words.js";
@@ -95,39 +93,28 @@ const lifeLine = (membership) => h("ol", { class: "life" }, LIFE.map(([name, wor
 }));
 
 /** @param {import("../frame.js").Context} context @param {any} group @param {AbortSignal} signal */
-function membersCard({ session, doors }, group, signal) {
+function membersCard(context, group, signal) {
+  const { session, doors } = context;
   const ownerAccountId = group.ownerId ?? doors.onlyOwner?.id;
-  const status = h("span", { class: "status" });
-  const failure = h("div");
   const writes = session.may("LockGroups.RemoveMembership");
   const lockOf = (/** @type {any} */ membership) => membership.boundLock?.title ?? doors.lockName(membership.boundLockId);
-  /** @type {any[]} */
-  let members = [];
-  const rows = new Rows({
-    label: "Members", empty: "No lock yet.", signal, key: (/** @type {any} */ membership) => membership.id, name: lockOf,
+  const list = listCard(context, {
+    title: "Locks", what: "the members", empty: "No lock yet.", heard: "LockGroups.",
+    // Who has left comes last.
+    read: async () => (await session.ask("LockGroups.GetMemberships", { ownerAccountId, lockGroupId: group.id, expand: "boundLock" })).memberships.sort(
+      (/** @type {any} */ a, /** @type {any} */ b) => Number(Boolean(a.leaveCompletedDate)) - Number(Boolean(b.leaveCompletedDate)) || lockOf(a).localeCompare(lockOf(b)) || (a.joinStartDate < b.joinStartDate ? 1 : -1)),
+    key: (membership) => membership.id, name: lockOf,
     show: (membership) => [
       h("div", { class: "row spread" }, h("span", { class: "name" }, lockOf(membership)), memberState(membership)),
       lifeLine(membership),
       writes && !membership.leaveStartDate ? h("div", {}, sender({ class: "plain destructive", "data-part": "remove", "aria-label": `Remove ${lockOf(membership)} from the group`, onclick: () => leave(membership) }, "Remove from the group")) : null,
     ],
-  });
-
-  async function load() {
-    try {
-      const { memberships = [], error, errorMessage } = await session.call("LockGroups.GetMemberships", { ownerAccountId, lockGroupId: group.id, expand: "boundLock" });
-      if (signal.aborted) return;
-      fill(failure, error.endsWith("NoError") ? null : note("danger", h("p", {}, errorMessage ?? error)));
-      members = memberships;
-      // Who has left comes last.
-      rows.update(members.sort((a, b) => Number(Boolean(a.leaveCompletedDate)) - Number(Boolean(b.leaveCompletedDate)) || lockOf(a).localeCompare(lockOf(b)) || (a.joinStartDate < b.joinStartDate ? 1 : -1)));
-    } catch (error) {
-      if (!signal.aborted && session.connection.state === "online") fill(failure, failedNote("the members", error, load));
-    }
-  }
+    actions: session.may("LockGroups.AddMembership") ? [sender({ onclick: add }, icon("add"), "Add a lock")] : [],
+  }, signal);
 
   async function add() {
     if (!doors.locks.loaded) await doors.locks.load();
-    const inside = new Set(members.filter(({ leaveCompletedDate }) => !leaveCompletedDate).map(({ boundLockId }) => boundLockId));
+    const inside = new Set(list.items.filter(({ leaveCompletedDate }) => !leaveCompletedDate).map(({ boundLockId }) => boundLockId));
     const lock = new PickField({ label: "Lock", what: "lock", items: () => [...doors.locks.items.values()].filter(({ id }) => !inside.has(id)).map((item) => [item.id, item.title]) });
     await openDialog({
       title: `Add a lock to ${doors.groups.get(group.id)?.title ?? group.title}`, verb: "Add to group",
@@ -146,16 +133,10 @@ function membersCard({ session, doors }, group, signal) {
 
   async function leave(/** @type {any} */ membership) {
     if (!(await confirmDialog({ title: `Remove ${lockOf(membership)} from ${doors.groups.get(group.id)?.title ?? group.title}?`, text: ["Grants for the group no longer open it once it has heard of that."], verb: "Remove from the group" }))) return;
-    await save(doors, status, () => session.call("LockGroups.RemoveMembership", { ownerAccountId, lockGroupId: group.id, id: membership.id }), { saved: "Removed" });
+    await save(doors, list.status, () => session.call("LockGroups.RemoveMembership", { ownerAccountId, lockGroupId: group.id, id: membership.id }), { saved: "Removed" });
   }
 
-  const again = soon(150, () => { if (!signal.aborted) load(); });
-  doors.addEventListener("stirred", (event) => {
-    if (/** @type {CustomEvent} */ (event).detail.method.startsWith("LockGroups.")) again();
-  }, { signal });
-  session.addEventListener("synced", again, { signal });
-  load();
-  return card("Locks", failure, rows.element, h("div", { class: "actions" }, session.may("LockGroups.AddMembership") ? sender({ onclick: add }, icon("add"), "Add a lock") : null, status));
+  return list.element;
 }
 
 /** @param {import("../frame.js").Context} context @param {string} id */

@@ -54,11 +54,10 @@ export function logView(context, tabs) {
     const found = [];
     let next = continuationKey;
     for (let page = 0; page < MOST_PAGES && found.length < PAGE; page += 1) {
-      const reply = await session.call("Access.GetEvents", {
+      const reply = await session.ask("Access.GetEvents", {
         limit: PAGE, ...(next && { continuationKey: next }), ...(lock.value && { lockId: lock.value }), ...(picker?.key && { personId: picker.key }),
         ...(["denied", "changes"].includes(kind.value) && { includeAccessGranted: false }), ...(["granted", "changes"].includes(kind.value) && { includeAccessDenied: false }),
       });
-      if (!reply.events) throw new Error(reply.errorMessage ?? reply.error);
       found.push(...reply.events.filter(fits));
       next = reply.continuationKey;
       if (!next) break;

@@ -51,14 +51,16 @@ function windowFields(number, window, remove) {
 
 /** Events bubble as "change" from its element. */
 export class ScheduleEditor {
-  constructor() {
-    this.kind = radioGroup("When", [["", "Always"], ["weekly", "Weekly hours"], ["ical", "By a calendar"]], "", (kind) => this.#become(kind));
+  /** @param {{single?: boolean}} [options] `single`: always or one window of a week, no calendar */
+  constructor({ single = false } = {}) {
+    const kinds = /** @type {[string, string][]} */ ([["", "Always"], ["weekly", "Weekly hours"], ["ical", "By a calendar"]]);
+    this.kind = radioGroup("When", single ? kinds.slice(0, 2) : kinds, "", (kind) => this.#become(kind));
     /** @type {ReturnType<windowFields>[]} */
     this.windows = [];
     this.list = h("div", { class: "stack tight" });
     this.more = h("button", { type: "button", onclick: () => this.#add() }, icon("add"), "Add window");
     this.weekly = h("div", { class: "stack tight" },
-      h("p", { class: "hint" }, "In the lock's own time zone. Until 00:00 is the end of the day; an Until before From is on the following day."), this.list, h("div", {}, this.more));
+      h("p", { class: "hint" }, "In the lock's own time zone. Until 00:00 is the end of the day; an Until before From is on the following day."), this.list, single ? null : h("div", {}, this.more));
     this.ical = new Field({
       label: "Calendar", multiline: true, hint: "An iCalendar (RFC 5545) with one event. A time without a zone is the lock's own.", attributes: { rows: "8", class: "mono" },
       check: (text) => (text.trim() ? "" : "Enter a calendar."),
