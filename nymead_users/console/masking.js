@@ -3,10 +3,11 @@
 import { scan, member } from "./scanner.js";
 import { hideKnown } from "./secrets.js";
 
-const NAMES = new Set(["token", "password", "newPassword", "pin"]);
+const NAMES = new Set(["token", "password", "newPassword", "pin", "code"]);
 
-/** The value of a credential is a secret if it is one of these. */
+/** The value of a credential, and what a key is identified by, is a secret if it is one of these. */
 const SECRET_TYPES = new Set(["code"]);
+const VALUES = new Set(["value", "identification"]);
 
 /** @param {string} name */
 export const isSecret = (name) => NAMES.has(name);
@@ -48,7 +49,7 @@ function spansIn(root, exempt) {
   const visit = (/** @type {import("./scanner.js").Node} */ node) => {
     const isCode = SECRET_TYPES.has(member(node, "type")?.value.text ?? "");
     for (const found of node.members ?? []) {
-      if ((isSecret(found.name) || (isCode && found.name === "value")) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
+      if ((isSecret(found.name) || (isCode && VALUES.has(found.name))) && !isNoDoors(found) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
       else visit(found.value);
     }
     const method = member(node, "method")?.value.text;
@@ -56,13 +57,16 @@ function spansIn(root, exempt) {
     const names = (method && paramNames(method)) ?? [];
     const takesCode = SECRET_TYPES.has(params[names.indexOf("type")]?.text ?? "");
     params.forEach((item, index) => {
-      if ((isSecret(names[index] ?? "") || (takesCode && names[index] === "value")) && !exempt(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
+      if ((isSecret(names[index] ?? "") || (takesCode && VALUES.has(names[index]))) && !exempt(item)) spans.push({ start: item.start, end: item.end, name: names[index] });
     });
     for (const item of node.items ?? []) visit(item);
   };
   visit(root);
   return spans.sort((a, b) => a.start - b.start);
 }
+
+/** The code of a door is a text; an error's is a number, and a schema may be called so, too. @param {{name: string, value: import("./scanner.js").Node}} member */
+const isNoDoors = ({ name, value }) => name === "code" && value.type !== "string";
 
 /** @param {import("./scanner.js").Node} node */
 const isNothing = (node) => ["null", "true", "false"].includes(node.type) || node.text === "";
@@ -82,6 +86,7 @@ function spansInBroken(text) {
   /** @type {Span[]} */
   const spans = [];
   const mayBeCode = [...SECRET_TYPES].some((type) => text.includes(type));
+  const names = (/** @type {string} */ name) => isSecret(name) || (mayBeCode && VALUES.has(name));
   let at = 0;
   while (at < text.length) {
     const token = match(STRING, text, at) ?? match(WORD, text, at);
@@ -93,7 +98,8 @@ function spansInBroken(text) {
     const name = plain(token);
     const after = /\s*[:=]?\s*/y;
     const start = at + (match(after, text, at) ?? "").length;
-    if ((isSecret(name) || (mayBeCode && name === "value")) && start < text.length && !",]}".includes(text[start])) {
+    // What names a secret itself is none: "type": "code" "value": …
+    if (names(name) && start < text.length && !",]}".includes(text[start]) && !names(plain(match(STRING, text, start) ?? ""))) {
       const end = endOfValue(text, start);
       spans.push({ start, end, name });
       at = end;

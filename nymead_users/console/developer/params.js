@@ -7,7 +7,7 @@ import { checkbox } from "../ui/form.js";
 import { read, withParam } from "./envelope.js";
 
 /** The places of secrets that were typed into the form: the text names them, and never shows them. */
-const PLACES = /** @type {Record<string, string>} */ ({ token: "$OTHERTOKEN", password: "$PASSWORD", newPassword: "$NEWPASSWORD", pin: "$PIN" });
+const PLACES = /** @type {Record<string, string>} */ ({ token: "$OTHERTOKEN", password: "$PASSWORD", newPassword: "$NEWPASSWORD", pin: "$PIN", code: "$CODE" });
 
 /** @typedef {import("../contract.js").Param} Param */
 /** @typedef {import("../scanner.js").Node} Node */

@@ -10,6 +10,7 @@ import { here } from "../../zone.js";
 import { listView } from "../list.js";
 import { card } from "../user.js";
 import { accessCard, sideOfLock } from "./access.js";
+import { authsCard } from "./auths.js";
 import { evaluateCard } from "./evaluate.js";
 import { grantsCard } from "./grants-of.js";
 import { ownerField } from "./owners.js";
@@ -107,6 +108,7 @@ function lockPanel(context, id, signal, removed) {
           accessCard(context, side, { title: "Who has access now", empty: "Nobody has a grant that reaches it." }, signal),
           weekCard(context, side, { who: "Who", empty: "Nobody may open it in this week.", zone: () => doors.locks.get(id)?.timeZone ?? "UTC" }, signal),
           evaluateCard(context, { lockId: id }, signal),
+          authsCard(context, id, signal),
           grantsCard(context, { lockId: id }, signal),
           details?.element,
           session.may("Access.RemoveLock") ? remove.element : null,
