@@ -46,6 +46,11 @@ export class Collection extends EventTarget {
     this.load();
   }
 
+  /** Resolves once it has been read. */
+  async there() {
+    if (!this.loaded) await this.load();
+  }
+
   /** @param {string} key */
   get(key) {
     return this.items.get(key) ?? null;

@@ -42,7 +42,8 @@ export class Doors extends EventTarget {
       merge: (told, before) => ({ ...told, failed: told.pendingSyncCount ? told.failed ?? before?.failed ?? 0 : 0 }),
     });
     this.groups = new Collection(session, { key: byId("id"), read: () => this.#readGroups(), merge });
-    this.all = [this.owners, this.persons, this.credentials, this.grants, this.locks, this.groups];
+    this.accessKeys = new Collection(session, { key: byId("id"), read: list("AccessKeys.GetAccessKeys", "accessKeys") });
+    this.all = [this.owners, this.persons, this.credentials, this.grants, this.locks, this.groups, this.accessKeys];
     for (const one of this.all) {
       one.addEventListener("loaded", () => {
         if (this.all.every((other) => other === one || !other.reading)) this.dispatchEvent(new Event("loaded"));
@@ -110,9 +111,9 @@ export class Doors extends EventTarget {
 
   /** @param {string} name @param {any} params */
   #hear(name, params) {
-    const [, kind, verb] = /^(Owner|Lock|Person|Credential|Grant|LockGroup)(Added|Changed|Removed)$/.exec(name) ?? [];
+    const [, kind, verb] = /^(Owner|Lock|Person|Credential|Grant|LockGroup|AccessKey)(Added|Changed|Removed)$/.exec(name) ?? [];
     if (!kind) return;
-    const collection = { Owner: this.owners, Lock: this.locks, Person: this.persons, Credential: this.credentials, Grant: this.grants, LockGroup: this.groups }[kind];
+    const collection = { Owner: this.owners, Lock: this.locks, Person: this.persons, Credential: this.credentials, Grant: this.grants, LockGroup: this.groups, AccessKey: this.accessKeys }[kind];
     if (!collection?.wanted) return;
     const param = `${kind[0].toLowerCase()}${kind.slice(1)}`;
     if (verb === "Removed") collection.drop(params[`${param}Id`]);

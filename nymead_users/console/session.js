@@ -56,9 +56,10 @@ export class Session extends EventTarget {
     return this.signIn?.token ?? null;
   }
 
-  /** Whether calls of a method are permitted. @param {string} method */
+  /** Whether a method is there, and calls of it are permitted. @param {string} method */
   may(method) {
-    return this.state === "open" || permits(this.mask, this.contract?.scopeOf(method) ?? "PermissionScopeAdmin");
+    const found = this.contract?.methods.get(method);
+    return found !== undefined && (this.state === "open" || permits(this.mask, found["x-permissionScope"]));
   }
 
   get isAdministrator() {

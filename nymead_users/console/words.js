@@ -32,18 +32,6 @@ const OUTCOMES = /** @type {Record<string, string>} */ ({
   GrantNotFound: "There is no such grant any more.",
   MembershipNotFound: "This lock has left already.",
   Duplicate: "There is one like this already.",
-  AuthNotFound: "There is no such authorization any more.",
-  SmartlockNotFound: "There is no such lock any more.",
-  AccountUserNotFound: "There is no such person any more.",
-  Conflict: "The lock knows this code already.",
-  Locked: "The lock has not heard of the last change yet. Try again once it has.",
-  LockHolderNotFound: "There is no such site any more.",
-  RoleNotFound: "They have no role at this lock any more.",
-  SharingNotAllowed: "They may not share keys for this lock at present.",
-  KeyNotPermanent: "Only who may open this lock at all times can share it.",
-  KeyNotFound: "There is no such key any more.",
-  AccessKeyNotFound: "There is no such key any more.",
-  AccessLevelNotFound: "There is no such level any more.",
 });
 
 /** A text as a sentence. @param {string} text */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from browser import Visitor
+from browser import Visit, Visitor
 from conftest import Server
 from doors import OFFICE_HOURS, WEEKDAYS, Desk
 from playwright.async_api import Locator, expect
@@ -52,6 +52,26 @@ async def goes(visitor: Visitor, address: str, heading: str) -> None:
     """Follow an address of the console."""
     await visitor.page.evaluate("address => { location.hash = address; }", address)
     await visitor.sees(heading)
+
+
+async def opened(visit: Visit, server: Server, address: str, heading: str, **options: Any) -> Visitor:
+    """A browser of the administrator at an address."""
+    visitor = await visit(server, **options)
+    await visitor.sign_in()
+    await goes(visitor, address, heading)
+    return visitor
+
+
+def row(visitor: Visitor, key: str) -> Locator:
+    return visitor.page.locator(f'.people li[data-key="{key}"]')
+
+
+async def exported(visitor: Visitor) -> str:
+    """What the log of the developer's view saves."""
+    await visitor.opens("Developer")
+    async with visitor.page.expect_download() as download:
+        await visitor.button("Export").click()
+    return (await (await download.value).path()).read_text()
 
 
 async def furnished(server: Server) -> dict[str, str]:

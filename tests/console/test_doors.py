@@ -6,35 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from browser import SOON, Visit, Visitor
-from caretaker import EVERY_DAY, Caretaker, DoorsTour, chooses, furnished, goes
+from browser import SOON, Visit
+from caretaker import EVERY_DAY, Caretaker, DoorsTour, chooses, exported, furnished, goes, opened, row
 from conftest import Server
-from playwright.async_api import Locator, Page, WebSocketRoute, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 from test_look import MUTE, OVERFLOWING, Theme, axe
 
 MANY = 10_000
 
 CODE, PIN = "481516", "23427"
-
-
-async def opened(visit: Visit, server: Server, address: str, heading: str, **options: Any) -> Visitor:
-    """A browser of the administrator at an address."""
-    visitor = await visit(server, **options)
-    await visitor.sign_in()
-    await goes(visitor, address, heading)
-    return visitor
-
-
-def row(visitor: Visitor, key: str) -> Locator:
-    return visitor.page.locator(f'.people li[data-key="{key}"]')
-
-
-async def exported(visitor: Visitor) -> str:
-    """What the log of the developer's view saves."""
-    await visitor.opens("Developer")
-    async with visitor.page.expect_download() as download:
-        await visitor.button("Export").click()
-    return (await (await download.value).path()).read_text()
 
 
 async def test_locks_are_live(home: Server, visit: Visit) -> None:

@@ -152,6 +152,54 @@ export function checkbox(label, props = {}, more = null) {
   return { input, element: h("label", { class: "choice" }, input, h("span", {}, label, more)) };
 }
 
+/** Choose some of what there is. */
+export class CheckGroup {
+  /** @param {{legend: string, empty: string, items: () => [string, string][]}} options `items`: keys and labels */
+  constructor({ legend, empty, items }) {
+    Object.assign(this, { empty, items });
+    this.list = h("div", { class: "choices" });
+    this.problem = h("p", { class: "problem" });
+    this.element = h("fieldset", { class: "group" }, h("legend", {}, legend), this.list, this.problem);
+    /** @type {Map<string, HTMLInputElement>} */
+    this.inputs = new Map();
+    this.offer();
+  }
+
+  /** Offer what there is by now; what is chosen stays. */
+  offer() {
+    const { value } = this;
+    const focused = [...this.inputs].find(([, input]) => input === document.activeElement)?.[0];
+    const boxes = /** @type {any} */ (this).items().map((/** @type {[string, string]} */ [key, label]) => [key, checkbox(label, { value: key })]);
+    this.inputs = new Map(boxes.map((/** @type {any} */ [key, { input }]) => [key, input]));
+    fill(this.list, boxes.map((/** @type {any} */ [, { element }]) => element), boxes.length ? null : h("p", { class: "muted" }, /** @type {any} */ (this).empty));
+    this.value = value;
+    if (focused) this.inputs.get(focused)?.focus();
+  }
+
+  /** @returns {string[]} */
+  get value() {
+    return [...this.inputs].filter(([, input]) => input.checked).map(([key]) => key);
+  }
+
+  set value(keys) {
+    for (const [key, input] of this.inputs) input.checked = keys.includes(key);
+  }
+
+  get input() {
+    return this.inputs.values().next().value ?? this.element;
+  }
+
+  get hasFocus() {
+    return this.element.contains(document.activeElement);
+  }
+
+  /** @param {string} reason */
+  fail(reason) {
+    fill(this.problem, reason ? [icon("danger"), reason] : null);
+    return reason === "";
+  }
+}
+
 /** Choose one of several. @param {string} legend @param {[string, string][]} choices value and label @param {string} value @param {(value: string) => void} changed */
 export function radioGroup(legend, choices, value, changed) {
   const name = uniqueId();

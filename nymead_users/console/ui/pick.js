@@ -7,8 +7,11 @@ import { Field } from "./form.js";
 const OFFERED = 20;
 
 export class PickField extends Field {
-  /** @param {{label: string, items: () => [string, string][], value?: string, what: string, hint?: any, optional?: boolean}} options `items`: keys and names; names that are there twice get a number */
-  constructor({ label, items, value = "", what, hint = null, optional = false }) {
+  /**
+   * @param {{label: string, items: () => [string, string][], value?: string, what: string, hint?: any, optional?: boolean, isOther?: (text: string) => boolean}} options
+   *   `items`: keys and names; names that are there twice get a number. `isOther`: whether a text that is no name is a key itself
+   */
+  constructor({ label, items, value = "", what, hint = null, optional = false, isOther = () => false }) {
     const listId = uniqueId();
     super({
       label, hint, attributes: { list: listId, autocapitalize: "words" },
@@ -18,6 +21,7 @@ export class PickField extends Field {
       },
     });
     this.items = items;
+    this.isOther = isOther;
     /** @type {Map<string, string>} */
     this.keys = new Map();
     /** @type {string[]} */
@@ -47,7 +51,8 @@ export class PickField extends Field {
 
   /** The key of what is chosen, "" for nothing. */
   get key() {
-    return this.keys.get(this.input.value.trim().toLowerCase()) ?? "";
+    const text = this.input.value.trim();
+    return this.keys.get(text.toLowerCase()) ?? (this.isOther(text) ? text : "");
   }
 
   #offer() {

@@ -126,7 +126,7 @@ export function authsCard(context, lockId, signal) {
 
   /** Make one, or change what is there: only what is another then is sent. @param {any} auth without an id it is new */
   async function edit(auth) {
-    if (!doors.persons.loaded) await doors.persons.load();
+    await doors.persons.there();
     const isCode = auth.type === CODE;
     const most = isCode ? MAX_CODE_NAME : MAX_NAME;
     const ownerId = doors.locks.get(lockId)?.ownerId;

@@ -10,12 +10,7 @@ import { credentialFields } from "./evaluate.js";
 import { listCard, rowButton, ShownCodes } from "./list-card.js";
 import { counted, credentialWords, state } from "./words.js";
 
-const PIN_HINT = "4 to 8 digits. It is never shown again.";
-
-const pinField = (/** @type {string} */ label, optional = false) => secretField({
-  label, hint: PIN_HINT,
-  check: (value) => ((optional && !value) || /^\d{4,8}$/.test(value) ? "" : "4 to 8 digits."),
-});
+const PIN = { hint: "4 to 8 digits. It is never shown again.", pattern: /^\d{4,8}$/ };
 
 /** @param {import("../frame.js").Context} context @param {string} personId @param {AbortSignal} signal */
 export function credentialsCard(context, personId, signal) {
@@ -37,7 +32,7 @@ export function credentialsCard(context, personId, signal) {
           isCode ? codes.button(credential.id, name) : null,
           writes ? [
             rowButton("enable", credential.enabled ? "Disable" : "Enable", name, () => enable(credential)),
-            rowButton("pin", credential.hasPin ? "New PIN" : "Set PIN", name, () => newPin(context, credential)),
+            rowButton("pin", credential.hasPin ? "New PIN" : "Set PIN", name, () => newPin(session, credential)),
             rowButton("remove", "Remove", name, () => remove(credential), true),
           ] : null),
       ];
@@ -66,7 +61,7 @@ export function credentialsCard(context, personId, signal) {
 /** @param {import("../frame.js").Context} context @param {string} personId */
 function addCredential({ session }, personId) {
   const { type, value } = credentialFields("What it is");
-  const pin = pinField("PIN (optional)", true);
+  const pin = pinField("PIN (optional)", PIN, true);
   const enabled = tick("Enabled");
   enabled.value = true;
   return openDialog({
@@ -85,19 +80,33 @@ function addCredential({ session }, personId) {
   });
 }
 
-/** @param {import("../frame.js").Context} context @param {any} credential */
-function newPin({ session }, credential) {
-  const pin = pinField("New PIN");
+/** @param {import("../../session.js").Session} session @param {any} credential */
+const newPin = (session, credential) => pinDialog(session, {
+  of: credentialWords(credential), ...PIN, removable: credential.hasPin, call: (pin) => session.call("Access.UpdateCredential", { credentialId: credential.id, pin }),
+});
+
+/** @param {string} label @param {{hint: string, pattern: RegExp}} rule @param {boolean} [optional] */
+export const pinField = (label, { hint, pattern }, optional = false) => secretField({
+  label, hint, check: (value) => ((optional && !value) || pattern.test(value) ? "" : hint.replace(/\..*$/, ".")),
+});
+
+/**
+ * Set another PIN, or none.
+ * @param {import("../../session.js").Session} session
+ * @param {{of: string, hint: string, pattern: RegExp, removable?: boolean, call: (pin: string | null) => Promise<any>}} options
+ */
+export function pinDialog(session, { of, removable = true, call, ...rule }) {
+  const pin = pinField("New PIN", rule);
   const none = tick("No PIN any more");
-  if (!credential.hasPin) none.element.hidden = true;
+  none.element.hidden = !removable;
   none.input?.addEventListener("change", () => { pin.input.disabled = none.value; pin.reset(); });
   return openDialog({
-    title: `PIN of ${credentialWords(credential)}`, verb: "Set PIN",
+    title: `PIN of ${of}`, verb: "Set PIN",
     body: h("div", { class: "stack" }, h("p", { class: "muted" }, "If wrong PINs have locked it out, that is over then."), pin.element, none.element),
     isDirty: () => pin.value !== "",
     submit: async (status) => {
       if (!none.value && !checkAll(pin)) return false;
-      const reply = await send(session, status, () => session.call("Access.UpdateCredential", { credentialId: credential.id, pin: none.value ? null : pin.value }), { fields: { pin } });
+      const reply = await send(session, status, () => call(none.value ? null : pin.value), { fields: { pin } });
       if (reply) say("The PIN was set.");
       return reply !== null;
     },

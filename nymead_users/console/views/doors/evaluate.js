@@ -15,9 +15,9 @@ import { CREDENTIAL_TYPES, reasonWords, untilWords } from "./words.js";
 /** What a number or a secret is, by what is shown. @param {string} type */
 export const valueHint = (type) => ({ code: "4 to 16 digits.", proximity: "Decimal digits, or hexadecimal ones after 0x.", phone: "With its country code, such as +4781549300." }[type] ?? "");
 
-/** A type of credential and its value, which hides itself where it is a code. @param {string} [label] */
-export function credentialFields(label = "Credential") {
-  const type = new Field({ label, choices: CREDENTIAL_TYPES, value: "code" });
+/** A type of credential and its value, which hides itself where it is a code. @param {string} [label] @param {[string, string][]} [types] */
+export function credentialFields(label = "Credential", types = CREDENTIAL_TYPES) {
+  const type = new Field({ label, choices: types, value: "code" });
   const value = new Field({ label: "Value", hint: " ", check: (text) => (text.trim() ? "" : "Enter its value.") });
   const show = () => {
     const secret = type.value === "code";

@@ -12,29 +12,27 @@ import { send } from "../../ui/saving.js";
 import { ScheduleEditor } from "./schedule.js";
 import { credentialWords } from "./words.js";
 
-/** The fields of when a grant holds, and how. @param {{single?: boolean}} [options] of its schedule */
-export function grantFields(options) {
+/** From when until when. */
+export function validityFields() {
   const inZone = `In your time zone, ${here()}.`;
   const validFrom = new Field({ label: "Valid from", type: "datetime-local", hint: `${inZone} Left empty: from now on.` });
   const validBefore = new Field({
     label: "Valid until", type: "datetime-local", hint: `${inZone} Left empty: for good.`,
     check: (value) => (value && validFrom.value && value <= validFrom.value ? "This must be later than its beginning." : ""),
   });
-  return {
-    validFrom, validBefore, schedule: new ScheduleEditor(options), enabled: tick("Enabled", "it counts"), remoteAllowed: tick("From afar", "it opens from afar, too"),
-  };
+  return { validFrom, validBefore };
 }
 
-/** What there is to choose from. @param {import("../../doors.js").Doors} doors */
-export async function choicesOf(doors) {
-  const all = [doors.persons, doors.locks, doors.groups, doors.credentials];
-  for (const one of all) one.want();
-  await Promise.all(all.map((one) => (one.loaded ? null : one.load())));
+/** The fields of when a grant holds, and how. @param {{single?: boolean}} [options] of its schedule */
+export function grantFields(options) {
+  return {
+    ...validityFields(), schedule: new ScheduleEditor(options), enabled: tick("Enabled", "it counts"), remoteAllowed: tick("From afar", "it opens from afar, too"),
+  };
 }
 
 /** @param {import("../frame.js").Context} context @param {{personId?: string, lockId?: string, lockGroupId?: string}} [given] */
 export async function addGrant({ session, doors }, given = {}) {
-  await choicesOf(doors);
+  await Promise.all([doors.persons, doors.locks, doors.groups, doors.credentials].map((one) => one.there()));
   const who = radioGroup("Who", [["person", "A person"], ["credential", "Whoever has a credential"]], "person", () => show());
   const what = radioGroup("What", [["lock", "A lock"], ["group", "A group of locks"]], given.lockGroupId ? "group" : "lock", () => show());
   const person = new PickField({ label: "Person", what: "person", value: given.personId, items: () => [...doors.persons.items.values()].map((item) => [item.id, personName(item)]) });

@@ -41,7 +41,7 @@ const groupFields = () => ({
 
 /** @param {import("../frame.js").Context} context */
 async function addGroup({ session, doors }) {
-  if (!doors.owners.loaded) await doors.owners.load();
+  await doors.owners.there();
   const { title, description } = groupFields();
   const owner = ownerField(doors);
   return openDialog({
@@ -113,7 +113,7 @@ function membersCard(context, group, signal) {
   }, signal);
 
   async function add() {
-    if (!doors.locks.loaded) await doors.locks.load();
+    await doors.locks.there();
     const inside = new Set(list.items.filter(({ leaveCompletedDate }) => !leaveCompletedDate).map(({ boundLockId }) => boundLockId));
     const lock = new PickField({ label: "Lock", what: "lock", items: () => [...doors.locks.items.values()].filter(({ id }) => !inside.has(id)).map((item) => [item.id, item.title]) });
     await openDialog({

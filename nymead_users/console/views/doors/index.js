@@ -1,8 +1,9 @@
-/** The doors: locks, persons, grants, groups and the log, each with an address of its own. */
+/** The doors: locks, persons, grants, groups, keys and the log, each with an address of its own. */
 
 import { hashOf } from "../../router.js";
 import { h } from "../../ui/dom.js";
 import { deniedView } from "../frame.js";
+import { accessKeysView } from "./access-keys.js";
 import { grantsView } from "./grants.js";
 import { groupsView } from "./groups.js";
 import { locksView } from "./locks.js";
@@ -18,6 +19,7 @@ const PARTS = {
   persons: { label: "Persons", method: "Access.GetPersons", make: personsView },
   grants: { label: "Grants", method: "Access.GetGrants", make: grantsView },
   groups: { label: "Groups", method: "LockGroups.GetLockGroups", make: groupsView },
+  keys: { label: "Keys", method: "AccessKeys.GetAccessKeys", make: accessKeysView },
   log: { label: "Log", method: "Access.GetEvents", make: logView },
 };
 

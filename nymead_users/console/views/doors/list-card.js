@@ -18,16 +18,17 @@ import { card } from "../user.js";
  * @property {(items: any[]) => void} [arrived] it was read
  * @property {string} [heard] how the names of notifications about it begin; without it all that changes who can open what
  * @property {import("../../collection.js").Collection<any>[]} [beside] what rows also tell of
+ * @property {any} [top] above the list
  * @property {any[]} [actions] buttons below
  */
 
 /** @param {import("../frame.js").Context} context @param {ListCardOptions} options @param {AbortSignal} signal */
-export function listCard({ session, doors }, { title, what, read, arrived = () => {}, heard, beside = [], actions = [], ...shown }, signal) {
+export function listCard({ session, doors }, { title, what, read, arrived = () => {}, heard, beside = [], top = null, actions = [], ...shown }, signal) {
   const failure = h("div");
   const status = h("span", { class: "status" });
   const rows = new Rows({ label: title, signal, ...shown });
   const list = {
-    element: card(title, failure, rows.element, h("div", { class: "actions" }, actions, status)),
+    element: card(title, top, failure, rows.element, h("div", { class: "actions" }, actions, status)),
     /** What became of the last change. */
     status,
     /** @type {any[]} */

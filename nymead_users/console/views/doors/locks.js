@@ -15,6 +15,7 @@ import { evaluateCard } from "./evaluate.js";
 import { grantsCard } from "./grants-of.js";
 import { ownerField } from "./owners.js";
 import { removeCard, thingPanel } from "./panel.js";
+import { rolesCard, sharedKeysCard } from "./roles.js";
 import { weekCard } from "./week.js";
 import { counted, state, syncState } from "./words.js";
 
@@ -108,8 +109,10 @@ function lockPanel(context, id, signal, removed) {
           accessCard(context, side, { title: "Who has access now", empty: "Nobody has a grant that reaches it." }, signal),
           weekCard(context, side, { who: "Who", empty: "Nobody may open it in this week.", zone: () => doors.locks.get(id)?.timeZone ?? "UTC" }, signal),
           evaluateCard(context, { lockId: id }, signal),
-          authsCard(context, id, signal),
           grantsCard(context, { lockId: id }, signal),
+          session.may("SmartlockAuths.GetSmartlockAuths") ? authsCard(context, id, signal) : null,
+          session.may("LockRoles.GetLockRoles") ? rolesCard(context, { lockId: id }, signal) : null,
+          session.may("LockRoles.GetSharedKeys") ? sharedKeysCard(context, id, signal) : null,
           details?.element,
           session.may("Access.RemoveLock") ? remove.element : null,
         ],

@@ -16,6 +16,7 @@ import { evaluateCard } from "./evaluate.js";
 import { grantsCard } from "./grants-of.js";
 import { ownerField } from "./owners.js";
 import { removeCard, thingPanel } from "./panel.js";
+import { rolesCard } from "./roles.js";
 import { weekCard } from "./week.js";
 import { counted, state } from "./words.js";
 
@@ -100,6 +101,7 @@ function personPanel(context, id, signal, removed) {
           weekCard(context, side, { who: "Lock", empty: "They may open nothing in this week.", zone: () => commonZone(doors), also: () => (isMixed(doors) ? "The locks are in several time zones; this is yours." : "") }, signal),
           credentialsCard(context, id, signal),
           grantsCard(context, { personId: id }, signal),
+          session.may("LockRoles.GetRoles") ? rolesCard(context, { personId: id }, signal) : null,
           evaluateCard(context, { personId: id }, signal),
           details?.element,
           session.may("Access.RemovePerson") ? remove.element : null,

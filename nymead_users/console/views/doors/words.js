@@ -57,6 +57,23 @@ export function grantState(name) {
 /** @param {string} name */
 export const grantStateMeaning = (name) => GRANT_STATES[name]?.[2] ?? "";
 
+const KEY_STATUS = /** @type {Record<string, [any, string, string]>} */ ({
+  NotApplied: ["", "Not applied", "It opens no lock."],
+  Pending: ["wait", "Pending", "No lock of its levels has heard of it yet."],
+  Applied: ["ok", "Applied", "All locks of its levels know it."],
+  PartiallyApplied: ["wait", "Partially applied", "Not all locks of its levels know it yet."],
+  Failed: ["danger", "Failed", "A lock could not take it when it last tried; it will try again."],
+});
+
+/** @param {string} name */
+export function keyStatus(name) {
+  const [kind, words] = KEY_STATUS[name] ?? ["", name];
+  return state(kind, words);
+}
+
+/** @param {string} name */
+export const keyStatusMeaning = (name) => KEY_STATUS[name]?.[2] ?? "";
+
 const MEMBER_STATES = /** @type {Record<string, string>} */ ({ JoinPending: "joining", Joined: "joined", UnjoinPending: "leaving", Unjoined: "left" });
 
 /** @param {{ByState: {State: string, Count: number}[]} | undefined} statistics */
@@ -138,7 +155,7 @@ export function spanWords(begin, end, zone, days) {
 
 // The log
 
-const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lock", person: "person", credential: "credential", grant: "grant", lockGroup: "group", membership: "membership" });
+const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lock", person: "person", credential: "credential", grant: "grant", lockGroup: "group", membership: "membership", role: "sharing role", accessKey: "access key" });
 const VERBS = /** @type {Record<string, string>} */ ({ Added: "added", Changed: "changed", Removed: "removed" });
 const OPERATIONS = /** @type {Record<string, string>} */ ({ add: "a new", update: "a changed", remove: "a removed" });
 
