@@ -235,7 +235,7 @@ class _Sessions:
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"
