@@ -510,7 +510,7 @@ BROKEN = {
     "one credential of a value at a lock": "SELECT a.value FROM credentials a JOIN credentials b"
     " ON a.id < b.id AND a.owner_id = b.owner_id AND a.type = b.type AND a.value = b.value"
     " AND (a.lock_id IS NULL OR b.lock_id IS NULL OR a.lock_id = b.lock_id)",
-    "what is one lock's alone opens no other": "SELECT g.id FROM grants g JOIN credentials c ON g.credential_id = c.id"
+    "what one lock alone knows opens no other": "SELECT g.id FROM grants g JOIN credentials c ON g.credential_id = c.id"
     " WHERE c.lock_id IS NOT NULL AND (g.lock_id IS NULL OR g.lock_id <> c.lock_id)",
     "one person of a number": "SELECT number FROM persons GROUP BY owner_id, number HAVING count(*) > 1",
     "one person of a user": "SELECT user_id FROM persons WHERE user_id IS NOT NULL"

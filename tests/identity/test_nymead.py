@@ -188,9 +188,8 @@ def test_a_user_that_is_none_is_named_with_the_reason(path: Path, column: str, v
     [
         ("id", "phone", "'phone' is no uuid"),
         ("username", None, "username is missing"),
-        ("token", "1234", "the token is none of nymead's"),
-        ("token", None, "the token is none of nymead's"),
-        ("token", "secret" * 20, "the token is none of nymead's"),
+        ("token", "1234", "token is shorter than 16 characters"),
+        ("token", None, "token is shorter than 16 characters"),
         ("creationdate", None, "creationdate: '' is no time such as 2024-01-31 18:30:00"),
         ("creationdate", 7, "creationdate is no text"),
         ("devicename", b"\xff\xfe", "devicename is no text"),
