@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Server, Transport
+from conftest import PASSWORD, Server, StartServer, Transport
 from doors import Desk, administrator, guest
 
 CODE = "394857"
@@ -285,15 +285,42 @@ async def test_users_set_user_scopes(desk: Desk, home: Server) -> None:
     assert (await (await home.login("bob")).call("Users.GetUserInfo"))["userInfo"]["scopes"] == []
 
 
-async def test_users_user_added_changed_and_removed(desk: Desk, home: Server) -> None:
-    """Users.UserAdded, Users.UserChanged and Users.UserRemoved tell what becomes of a user, once each."""
+async def test_users_push_button_auth_finished(start_server: StartServer, transport: Transport) -> None:
+    """Users.PushButtonAuthFinished tells whoever waits for the button that it was pressed, with their token."""
+    server = await start_server(push_button=True)
+    waiting = await server.client(transport)
+    asked = await waiting.call("Users.RequestPushButtonAuth", {"deviceName": "a phone"})
+    assert (await (await server.operator()).call("Operator.PressButton"))["success"]
+    told = await Desk(waiting).next()
+    assert told.name == "Users.PushButtonAuthFinished"
+    assert (told.params["transactionId"], told.params["success"]) == (asked["transactionId"], True)
+    assert told.params["token"]
+
+
+async def test_users_user_added(desk: Desk, home: Server) -> None:
+    """Users.UserAdded tells of a new user, once."""
     await tell_of_users(desk)
     await home.add_user("bob", "ControlThings")
-    assert await desk.names() == {"Users.UserAdded": 1}
+    (told,) = await desk.heard()
+    assert (told.name, told.params["userInfo"]["username"]) == ("Users.UserAdded", "bob")
+
+
+async def test_users_user_changed(desk: Desk, home: Server) -> None:
+    """Users.UserChanged tells what a user is like now, once."""
+    await home.add_user("bob", "ControlThings")
+    await tell_of_users(desk)
     await desk.done("Users.SetUserScopes", username="bob", scopes=[])
-    assert await desk.names() == {"Users.UserChanged": 1}
+    (told,) = await desk.heard()
+    assert (told.name, told.params["userInfo"]["scopes"]) == ("Users.UserChanged", [])
+
+
+async def test_users_user_removed(desk: Desk, home: Server) -> None:
+    """Users.UserRemoved tells that a user is gone, once."""
+    await home.add_user("bob", "ControlThings")
+    await tell_of_users(desk)
     await desk.done("Users.RemoveUser", username="bob")
-    assert await desk.names() == {"Users.UserRemoved": 1}
+    (told,) = await desk.heard()
+    assert (told.name, told.params) == ("Users.UserRemoved", {"username": "bob"})
 
 
 # Seed 003: lock groups (Tapkey)
