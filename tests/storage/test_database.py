@@ -1035,8 +1035,8 @@ async def test_access_of_before_is_kept(tmp_path: Path) -> None:
     shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__", "0003_*"))
     store.parent.mkdir()
     await (await Database.open(store, migrations=migrations)).close()
-    with plain(store) as connection:
-        connection.executescript(EARLIER)
+    with plain(store) as earlier:
+        earlier.executescript(EARLIER)
     database = await Database.open(store)
     async with database.read() as connection:
 
