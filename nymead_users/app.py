@@ -18,6 +18,7 @@ from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
+from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
@@ -35,6 +36,7 @@ from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
+from nymead_users.namespaces.lockroles import LockRolesNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
@@ -178,6 +180,7 @@ class _Access(NamedTuple):
 
     domain: AccessDomain
     groups: Groups
+    roles: Roles
 
 
 def _access(
@@ -190,7 +193,7 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock))
+    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Roles(model))
 
 
 class _Sessions:
@@ -225,6 +228,7 @@ class _Sessions:
                 UsersNamespace(users, push_button, events, notify, self_service=settings.self_service),
                 AccessNamespace(access.domain, events, notify),
                 LockGroupsNamespace(access.groups, events, notify),
+                LockRolesNamespace(access.roles, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)

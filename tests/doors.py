@@ -15,6 +15,9 @@ from nymead_users.client import CallError, Client, Notification
 #: An id that nothing has.
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 
+#: What the outcomes of a namespace are called.
+ERRORS = {"Access": "AccessError", "LockGroups": "LockGroupError", "LockRoles": "LockRoleError"}
+
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
 
 #: Monday to Friday, 08:00 to 17:00.
@@ -52,7 +55,7 @@ class Desk:
         """Call a method that must not succeed; its outcome, without the enumeration's name, and its text."""
         result = await self.ask(method, **params)
         assert set(result) <= {"error", "errorMessage"}, (method, params, result)
-        prefix = "LockGroupError" if method.startswith("LockGroups.") else "AccessError"
+        prefix = ERRORS[method.partition(".")[0]]
         outcome = str(result["error"])
         assert outcome.startswith(prefix)
         return outcome.removeprefix(prefix), result.get("errorMessage")
@@ -81,7 +84,7 @@ class Desk:
 
     async def listen(self) -> None:
         """Ask for all notifications about doors."""
-        await self.client.subscribe("Access", "LockGroups")
+        await self.client.subscribe("Access", "LockGroups", "LockRoles")
 
     def news(self) -> list[Notification]:
         """What has come unasked since the last look and before the last reply."""

@@ -35,6 +35,7 @@ from nymead_users.access.model import (
     SyncItem,
 )
 from nymead_users.access.people import People
+from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
 from nymead_users.access.unit import Model
 from nymead_users.events import EventBus
@@ -82,6 +83,7 @@ class Building:
     locks: Locks
     grants: Grants
     groups: Groups
+    roles: Roles
     sync: Synchronisation
     decisions: Decisions
     told: list[Any] = field(default_factory=list)
@@ -109,6 +111,7 @@ class Building:
             Locks(model, users),
             Grants(model),
             Groups(model, limit=GROUPS_PER_LOCK),
+            Roles(model),
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
         )
