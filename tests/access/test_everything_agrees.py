@@ -534,7 +534,7 @@ async def tell(store: Path, chosen: list[Step]) -> None:
         story = Story(building)
         for number in range(2):
             await building.user(f"user{number}")
-        for beginning in ("add_person", "add_lock", "add_group", "add_lock", "add_credential"):
+        for beginning in ("add_person", "add_lock", "add_group", "add_lock", "add_credential", "set_role"):
             await story.do((beginning, 0, 1 if beginning == "add_lock" else 0, 1))
             await story.check()
         for step in chosen:
