@@ -28,6 +28,7 @@ from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
+from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
 from nymead_users.access.unit import Model
 from nymead_users.client import Client
@@ -48,6 +49,7 @@ from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
+from nymead_users.namespaces.lockroles import LockRolesNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.peer import Peer
@@ -409,6 +411,7 @@ class House:
                 UsersNamespace(self.users, button, events, broadcaster.notify, self_service=self_service),
                 AccessNamespace(doors, events, broadcaster.notify),
                 LockGroupsNamespace(Groups(model, limit=10), events, broadcaster.notify),
+                LockRolesNamespace(Roles(model), events, broadcaster.notify),
             ]
         )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))
