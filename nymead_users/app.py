@@ -19,6 +19,7 @@ from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
+from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
@@ -36,6 +37,7 @@ from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
+from nymead_users.namespaces.lockroles import LockRolesNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
 from nymead_users.namespaces.smartlockauths import SmartlockAuthsNamespace
 from nymead_users.namespaces.users import UsersNamespace
@@ -181,6 +183,7 @@ class _Access(NamedTuple):
     domain: AccessDomain
     groups: Groups
     authorizations: Authorizations
+    roles: Roles
 
 
 def _access(
@@ -193,7 +196,7 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model))
+    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model), Roles(model))
 
 
 class _Sessions:
@@ -229,13 +232,14 @@ class _Sessions:
                 AccessNamespace(access.domain, events, notify),
                 LockGroupsNamespace(access.groups, events, notify),
                 SmartlockAuthsNamespace(access.authorizations, events, notify),
+                LockRolesNamespace(access.roles, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"

@@ -169,14 +169,15 @@ async def _users(stage: _Stage) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def _access(stage: _Stage) -> None:
-    """A door, who may open it, and a group of doors."""
+    """A door, who may open it, a group of doors, and a key that is shared."""
     async with stage.server() as url:
         admin = await stage.connect(url)
         await admin.greet()
         await admin.call("JSONRPC.CreateUser", ALICE)
         await admin.call("JSONRPC.Authenticate", {**ALICE, "deviceName": "Alice's phone"})
         await admin.call("Users.CreateUser", {**BOB, "scopes": []})
-        await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": ["Access", "LockGroups", "SmartlockAuths"]})
+        namespaces = ["Access", "LockGroups", "LockRoles", "SmartlockAuths"]
+        await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": namespaces})
         (owner,) = (await admin.example("Access.GetOwners"))["owners"]
         lock = {"title": "Front door", "lockId": DOOR, "timeZone": "Europe/Vienna"}
         await admin.example("Access.AddLock", lock)
@@ -208,6 +209,7 @@ async def _access(stage: _Stage) -> None:
         await admin.example("Access.GetEvents", {"lockId": DOOR, "limit": 1})
         await _lock_group(admin, owner["id"], bob)
         await _authorizations(admin)
+        await _sharing(admin, owner["id"], bob)
         await admin.example("Access.RemoveCredential", {"credentialId": key_id})
         await admin.example("Access.RemovePerson", {"personId": bob})
         await admin.example("Access.RemoveLock", {"lockId": DOOR})
@@ -255,6 +257,23 @@ async def _authorizations(admin: _Connection) -> None:
     await admin.example("SmartlockAuths.RemoveAuth", code)
     await admin.example("SmartlockAuths.RemoveAuths", {"ids": [visit["id"]]})
     await admin.call("Access.SyncLock", {"lockId": DOOR})
+
+
+async def _sharing(admin: _Connection, owner_id: str, person_id: str) -> None:
+    await admin.call("Access.AddGrant", {"personId": person_id, "lockId": DOOR})
+    holder = {"lockHolderId": owner_id}
+    role = {"lockId": DOOR, "userId": "+436601234567"}
+    await admin.example("LockRoles.SetRole", {**holder, **role, "canShare": True, "userName": "Bob from upstairs"})
+    monday = {"startHour": 8, "startMinute": 0, "endHour": 12, "endMinute": 30}
+    window = {"start": "2098-01-31T08:00:00Z", "end": "2099-01-31T08:00:00Z", "recurrence": {"mon": monday}}
+    key = await admin.example(
+        "LockRoles.ShareKey", {**role, "toUserId": 4781549300, **window, "name": "For the cleaning"}
+    )
+    await admin.example("LockRoles.GetSharedKeys", role)
+    await admin.example("LockRoles.GetRoles", {**holder, "limit": 10})
+    await admin.example("LockRoles.GetLockRoles", {**holder, "lockId": DOOR})
+    await admin.example("LockRoles.RevokeSharedKeys", {**role, "ids": [key["key"]["id"]]})
+    await admin.example("LockRoles.RemoveRole", {**holder, **role})
 
 
 async def _push_button(stage: _Stage) -> None:

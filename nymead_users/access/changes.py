@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from nymead_users.access.model import Credential, Grant, Lock, LockGroup, LogEntry, Membership, Owner, Person
+from nymead_users.access.model import Credential, Grant, Lock, LockGroup, LogEntry, Membership, Owner, Person, Role
 
-Thing = Owner | Person | Lock | LockGroup | Membership | Credential | Grant
+Thing = Owner | Person | Lock | LockGroup | Membership | Credential | Grant | Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@
     ├── UnderWay               a change that its lock has not heard of yet is in the way
     ├── OwnerNotFound, LockNotFound, LockGroupNotFound, PersonNotFound,
     │   CredentialNotFound, GrantNotFound, SyncItemNotFound, MembershipNotFound
-    └── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
+    ├── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
+    └── of sharing: InvalidUserId, RoleNotFound, SharingNotAllowed, KeyNotPermanent, KeyNotFound
 
 The texts are for the API's clients; those of lock groups are the vendor's, to the letter (seed 003). Where the
 database fails, its StoreError comes through.
@@ -141,3 +142,27 @@ class TooManyGroups(AccessRefused):
 
     def __init__(self, count: int) -> None:
         super().__init__(f"this lock is already member of {count} groups and therefore cannot join another group")
+
+
+class InvalidUserId(AccessRefused):
+    """What should name somebody is no phone number, or names several persons, or one who cannot be meant."""
+
+
+class RoleNotFound(AccessRefused):
+    """Nobody of that number has a role at the lock."""
+
+    text = "role not found"
+
+
+class SharingNotAllowed(AccessRefused):
+    """The role cannot share, or its person may not open the lock."""
+
+
+class KeyNotPermanent(AccessRefused):
+    """Who shares may open the lock for a time only."""
+
+    text = "only who may open the lock at all times, without an end, can share it"
+
+
+class KeyNotFound(AccessRefused):
+    """There is no such shared key."""

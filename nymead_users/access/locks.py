@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from nymead_users.access.errors import InvalidValue
 from nymead_users.access.model import Lock, Sight
-from nymead_users.access.store import granted, people, places, syncing
+from nymead_users.access.store import granted, people, places, roles, syncing
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import check_zone
 from nymead_users.identity.users import Users
@@ -52,7 +52,7 @@ class Locks:
         return work.told(lock_id) or before
 
     async def remove(self, lock_id: str, *, by: str, confirm: Confirm) -> None:
-        """Remove a lock: its memberships end, its grants go, and no user's list of things names it any more."""
+        """Remove a lock: its memberships end, its grants and roles go, and no user's list of things names it."""
         async with self._model.change(by, confirm) as work:
             lock = await places.find_lock(work.connection, lock_id)
             grants = await granted.grants_of_lock(work.connection, lock_id)
@@ -60,6 +60,7 @@ class Locks:
             # What this lock has not heard of is not due any more: grants of its groups may be settled by that.
             await work.watch(await syncing.awaiting(work.connection, lock_id))
             codes = await people.credentials_of_lock(work.connection, lock_id)
+            shares = await roles.roles_of(work.connection, lock_id=lock_id)
             await places.remove_lock(work.connection, lock_id, work.at)
             work.removed(lock, [lock_id])
             for membership in memberships:
@@ -68,6 +69,8 @@ class Locks:
                 work.removed(credential, [lock_id])
             for grant in grants:
                 work.removed(grant, [lock_id])
+            for role in shares:
+                work.removed(role, [lock_id])
             users = await self._users.forget_thing(work.connection, lock_id)
             work.afterwards(lambda: self._users.told_changed(users))
 

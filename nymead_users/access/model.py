@@ -161,13 +161,31 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """A person may share a lock, if ``can_share``: issue grants for it. There is one of a person at a lock.
+
+    ``user_id`` is the person's phone number, by which the role is known. ``user_name``: what the person is called at
+    this lock. ``created_keys`` counts the grants that it ever issued.
+    """
+
+    id: str
+    person_id: str
+    lock_id: str
+    user_id: str
+    user_name: str
+    can_share: bool
+    created: datetime
+    created_keys: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One subject may open one target. ``schedule`` is in the API's form; ``issuer`` is "" for the operator.
 
     ``shared_by``: the person who shared it, who may be gone. ``uses`` counts the times that a lock reported to have
-    opened by it. From its subject: ``holder_id`` and ``holder_number``, the person in the end, and ``code``, if it is
-    one. From what is due: ``operation_id`` and ``sync_error``, the last change of which its locks have not all heard,
-    and why one of them could not take it.
+    opened by it. From its subject: ``holder_id`` and ``holder_number``, the person in the end, ``holder_phone`` if it
+    was shared with them, and ``code``, if it is one. From what is due: ``operation_id`` and ``sync_error``, the last
+    change of which its locks have not all heard, and why one of them could not take it.
     """
 
     id: str
@@ -192,6 +210,7 @@ class Grant:
     kind: GrantKind
     holder_id: str | None
     holder_number: int | None
+    holder_phone: str | None
     code: str | None = field(repr=False)
     operation_id: str | None
     sync_error: str | None

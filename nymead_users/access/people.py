@@ -9,7 +9,7 @@ from typing import Any
 from nymead_users.access.errors import Duplicate, InvalidValue, PersonNotFound
 from nymead_users.access.grants import locks_by_grant, subject_changed, withdraw
 from nymead_users.access.model import Credential, CredentialType, Grant, Owner, Person, Sight
-from nymead_users.access.store import granted, people, places
+from nymead_users.access.store import granted, people, places, roles
 from nymead_users.access.store.reading import seen
 from nymead_users.access.unit import Confirm, Model, Work, new_id, now
 from nymead_users.access.values import canonical_credential, canonical_phone, check_pin
@@ -66,20 +66,18 @@ class People:
 
         Raises OwnerNotFound, and Duplicate where the user is another person's.
         """
-        values = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True, **given}
-        values["phone"] = canonical_phone(values["phone"])
+        values = {**given, "phone": canonical_phone(given.get("phone", ""))}
         username = values.pop("username", None)
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
             values["user_id"] = await _user(work, owner, username, None)
-            person_id = new_id()
-            await people.add_person(work.connection, person_id, owner, values)
-            person = await people.find_person(work.connection, person_id)
-            work.added(person)
-        return person
+            return await enter(work, owner, values)
 
     async def update(self, person_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Person:
-        """Change what is given; a username of None unlinks the user. Raises PersonNotFound and Duplicate."""
+        """Change what is given; a username of None unlinks the user. Raises PersonNotFound and Duplicate.
+
+        Sharing roles are known by the phone number: who has one can change the number, and not be without.
+        """
         values = dict(given)
         if "phone" in values:
             values["phone"] = canonical_phone(values["phone"])
@@ -94,10 +92,15 @@ class People:
                 await subject_changed(work, grants)
             if person != before:
                 work.changed(person, await _locks(work, grants))
+            if person.phone != before.phone:
+                await _known_by_phone(work, person, grants)
         return person
 
     async def remove(self, person_id: str, *, by: str, confirm: Confirm) -> None:
-        """Remove a person with their credentials and grants, of which locks hear. Raises PersonNotFound."""
+        """Remove a person with their credentials and grants, of which locks hear, and their roles.
+
+        What they have shared with others stays. Raises PersonNotFound.
+        """
         async with self._model.change(by, confirm) as work:
             person = await people.find_person(work.connection, person_id)
             credentials = await people.credentials_of(work.connection, [person_id])
@@ -106,6 +109,8 @@ class People:
             work.removed(person, locks)
             for credential in credentials:
                 work.removed(credential, locks)
+            for role in await roles.roles_of(work.connection, person_id=person_id):
+                work.removed(role, [role.lock_id])
             await withdraw(work, grants)
             await people.remove_person(work.connection, person_id)
 
@@ -214,6 +219,16 @@ class People:
         return await self._passwords.hash(pin)
 
 
+async def enter(work: Work, owner_id: str, given: dict[str, Any]) -> Person:
+    """Make a person of what is given of their columns."""
+    person_id = new_id()
+    values = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True, **given}
+    await people.add_person(work.connection, person_id, owner_id, values)
+    person = await people.find_person(work.connection, person_id)
+    work.added(person)
+    return person
+
+
 async def keep(work: Work, credential: Credential, pin_hash: str | None) -> None:
     """Add a credential, of which the locks hear that its person's grants reach. Raises InvalidValue and Duplicate."""
     person_id, grants = credential.person_id, []
@@ -225,6 +240,18 @@ async def keep(work: Work, credential: Credential, pin_hash: str | None) -> None
     await people.add_credential(work.connection, credential, pin_hash)
     await subject_changed(work, grants)
     work.added(credential, {credential.lock_id} if credential.lock_id else await _locks(work, grants))
+
+
+async def _known_by_phone(work: Work, person: Person, grants: list[Grant]) -> None:
+    """Roles, and what was shared, look different with another number. Raises InvalidValue for none."""
+    theirs = await roles.roles_of(work.connection, person_id=person.id)
+    if theirs and not person.phone:
+        raise InvalidValue("phone: the person has sharing roles, which are known by it; remove these first")
+    for role in theirs:
+        work.changed(role, [role.lock_id])
+    for grant in grants:
+        if grant.shared_by is not None:
+            work.grant_changed(grant.id)
 
 
 async def _user(work: Work, owner_id: str, username: str | None, person_id: str | None) -> int | None:

@@ -165,6 +165,18 @@ class Schedule:
         """
         return self._pattern.as_json()
 
+    def as_unloc(self) -> dict[str, dict[str, int]] | None:
+        """The recurrence of an Unloc key, of which ``from_unloc`` makes an equal schedule.
+
+        None for what it has no words for: a calendar, and several windows that begin on one day.
+        """
+        if not isinstance(self._pattern, _Weekly):
+            return None
+        begun = [(day, begin, end) for days, begin, end in self._pattern.windows for day in days]
+        if len({day for day, _, _ in begun}) < len(begun):
+            return None
+        return {WEEKDAYS[day]: _period(begin, end) for day, begin, end in sorted(begun)}
+
     def holds(self, at: datetime, zone: ZoneInfo) -> bool:
         """Whether ``at`` is in a window: start <= at < end."""
         if self._pattern.always:
@@ -306,15 +318,25 @@ class _Weekly:
                 {
                     "weekdays": [WEEKDAYS[day] for day in days],
                     "from": _clock(begin),
-                    "until": _clock(end if end <= _DAY_MINUTES else end - _DAY_MINUTES),
+                    "until": _clock(_time_of_day(end)),
                 }
                 for days, begin, end in self.windows
             ]
         }
 
 
+def _time_of_day(end: int) -> int:
+    """When a window ends, on its own day or the next one."""
+    return end if end <= _DAY_MINUTES else end - _DAY_MINUTES
+
+
 def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _period(begin: int, end: int) -> dict[str, int]:
+    end = _time_of_day(end)
+    return {"startHour": begin // 60, "startMinute": begin % 60, "endHour": end // 60, "endMinute": end % 60}
 
 
 def _read_weekly(value: Any) -> Iterator[tuple[int, int, int]]:

@@ -10,7 +10,17 @@ from uuid import uuid4
 
 from nymead_users.access.changes import Added, Change, Changed, Decided, Removed, SyncDue, Thing, Touched
 from nymead_users.access.errors import Duplicate
-from nymead_users.access.model import AccessEventKind, Credential, Grant, Lock, LockGroup, LogEntry, Membership, Person
+from nymead_users.access.model import (
+    AccessEventKind,
+    Credential,
+    Grant,
+    Lock,
+    LockGroup,
+    LogEntry,
+    Membership,
+    Person,
+    Role,
+)
 from nymead_users.access.store import granted, log, places, reach, syncing
 from nymead_users.access.store.syncing import Due
 from nymead_users.events import EventBus
@@ -242,4 +252,4 @@ class Work:
 def _lock_of(thing: Thing) -> str | None:
     if isinstance(thing, Lock):
         return thing.id
-    return thing.lock_id if isinstance(thing, Grant | Membership) else None
+    return thing.lock_id if isinstance(thing, Grant | Membership | Role) else None

@@ -50,7 +50,7 @@ def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]
 
 
 def speaker(caller: Caller) -> Speaker:
-    """For which locks a caller may speak: all, or those whose bridge they are."""
+    """For whom a caller may speak: all, or themselves, such as the locks whose bridge they are."""
     return lambda: None if caller.permits(Scope.ADMIN) else _name(caller)
 
 

@@ -33,9 +33,11 @@ from nymead_users.access.model import (
     LogEntry,
     Membership,
     Person,
+    Role,
     SyncItem,
 )
 from nymead_users.access.people import People
+from nymead_users.access.roles import NewKey, Party, Roles
 from nymead_users.access.sync import Synchronisation
 from nymead_users.access.unit import Model
 from nymead_users.events import EventBus
@@ -83,6 +85,7 @@ class Building:
     locks: Locks
     grants: Grants
     groups: Groups
+    roles: Roles
     sync: Synchronisation
     decisions: Decisions
     authorizations: Authorizations
@@ -111,6 +114,7 @@ class Building:
             Locks(model, users),
             Grants(model),
             Groups(model, limit=GROUPS_PER_LOCK),
+            Roles(model),
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
             Authorizations(model),
@@ -193,6 +197,14 @@ class Building:
         }
         return await self.grants.add(NewGrant(**{**ids, **given}), **BY)
 
+    async def role(self, user_id: str, lock: Lock, *, can_share: bool = True, name: str | None = None) -> Role:
+        """The role of who has this number, at a lock."""
+        return await self.roles.set(self.owner, lock.id, user_id, can_share=can_share, user_name=name, **BY)
+
+    async def share(self, user_id: str, lock: Lock, to_user_id: str, **key: Any) -> Grant:
+        """A key that is shared under a role."""
+        return await self.roles.share(lock.id, user_id, to_user_id, NewKey(**key), ADMINISTRATOR, **BY)
+
     async def grant_now(self, grant: Grant) -> Grant:
         """A grant as it is now."""
         found = [each async for page in self.grants.pages() for each in page if each.id == grant.id]
@@ -233,6 +245,10 @@ class Building:
 
 def anybody() -> None:
     """Whoever speaks for a lock may."""
+
+
+#: Who shares for everybody, everywhere.
+ADMINISTRATOR = Party(anybody, lambda: None)
 
 
 def nobody() -> str:

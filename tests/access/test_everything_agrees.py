@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import hypothesis
 import uvloop
-from building import BY, EXAMPLES, Building, asked, settings
+from building import ADMINISTRATOR, BY, EXAMPLES, Building, asked, settings
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
@@ -34,12 +34,13 @@ from nymead_users.access.model import (
     LockGroup,
     Membership,
     Person,
+    Role,
     SyncEntity,
     SyncItem,
     SyncOperation,
 )
 from nymead_users.access.schedule import Schedule
-from nymead_users.access.store import granted, people, places
+from nymead_users.access.store import granted, people, places, roles
 from nymead_users.access.store.filters import Query
 
 #: A Wednesday, far enough from now for lock-outs to be over.
@@ -51,6 +52,9 @@ WINDOWS = ((None, None), (NOON - HOUR, None), (None, NOON + HOUR), (NOON + HOUR,
 SCHEDULES = (None, None, {"weekly": [{"weekdays": ["wed"], "from": "12:00", "until": "13:00"}]})
 PINS = ("1111", "2222")
 
+#: Phone numbers; the last one is of nobody whom no role or key has made.
+PHONES = tuple(f"+4781549{number}" for number in range(300, 304))
+
 #: What is done, and what chooses among all that it can be done to.
 KINDS = (
     *("add_person", "add_lock", "add_lock", "add_group", "add_credential", "add_credential", "add_credential"),
@@ -59,6 +63,7 @@ KINDS = (
     *("update_person", "update_person", "update_credential", "update_lock", "update_grant", "update_grant", "revoke"),
     *("add_code", "add_code", "add_app", "update_auth", "update_auth", "remove_auth", "remove_auth"),
     *("remove_person", "remove_credential", "remove_lock", "remove_group", "remove_user", "return_lock"),
+    *("set_role", "set_role", "share", "share", "share", "share", "revoke_shared", "remove_role"),
 )
 Step = tuple[str, int, int, int]
 steps = st.lists(
@@ -112,6 +117,7 @@ class Story:
             for group_id in known | {group.id for group in groups}:
                 found += await places.list_memberships(connection, group_id, None, Query(), unbound=True)
             found += [grant async for page in granted.grant_pages(connection) for grant in page]
+            found += await roles.roles_of(connection)
         now = {thing.id: thing for thing in found}
         return {key: now[key] for key in [*(key for key in self.things if key in now), *now]}
 
@@ -127,7 +133,7 @@ class Story:
         if len(self.all(Person)) < 3:
             name = f"user{a % 3}"
             linked = {"username": name} if b % 2 and await self.building.rows(USER, name=name) else {}
-            await self.building.person(f"Person {a}", **linked)
+            await self.building.person(f"Person {a}", phone=PHONES[b % 3], **linked)
 
     async def add_lock(self, a: int, b: int, _: int) -> None:
         if len(self.all(Lock)) < 3:
@@ -198,6 +204,28 @@ class Story:
     async def remove_auth(self, a: int, *_: int) -> None:
         await self.building.authorizations.remove([self.one(Grant, a).id], **BY)
 
+    async def set_role(self, a: int, b: int, c: int) -> None:
+        name = None if c % 2 else f"Name {c % 3}"
+        await self.building.role(self.one(Person, a).phone, self.one(Lock, b), can_share=c % 4 > 0, name=name)
+
+    async def remove_role(self, a: int, *_: int) -> None:
+        role = self.one(Role, a)
+        await self.building.roles.remove(self.building.owner, role.lock_id, role.user_id, **BY)
+
+    async def share(self, a: int, b: int, c: int) -> None:
+        """Somebody with a role shares; more often than not they have what it takes."""
+        role = self.one(Role, a)
+        if c % 3:
+            await self.building.grant(self.things[role.person_id], self.things[role.lock_id])
+            await self.check()
+        _, end = WINDOWS[c % len(WINDOWS)]
+        await self.building.share(role.user_id, self.things[role.lock_id], PHONES[b % len(PHONES)], end=end)
+
+    async def revoke_shared(self, a: int, b: int, c: int) -> None:
+        role = self.one(Role, a)
+        to = PHONES[b % len(PHONES)] if c % 2 else None
+        await self.building.roles.revoke(role.lock_id, role.user_id, ADMINISTRATOR, to_user_id=to, key_ids=None, **BY)
+
     async def join(self, a: int, b: int, _: int) -> None:
         await self.building.join(self.one(LockGroup, a), self.one(Lock, b))
 
@@ -206,6 +234,8 @@ class Story:
 
     async def update_person(self, a: int, b: int, _: int) -> None:
         given: dict[str, Any] = {"enabled": bool(b % 2)} if b % 3 else {"first_name": f"Name {b % 4}"}
+        if b % 5 == 0:
+            given = {"phone": (*PHONES, "")[b // 5 % 5]}
         await self.building.people.update(self.one(Person, a).id, given, **BY)
 
     async def update_credential(self, a: int, b: int, c: int) -> None:
@@ -304,7 +334,7 @@ class Story:
 
     async def check_told(self, before: Things) -> None:
         told = self.building.hear()
-        kinds = (Person, Credential, Lock, LockGroup, Membership, Grant)
+        kinds = (Person, Credential, Lock, LockGroup, Membership, Grant, Role)
         changes = [change for change in told if isinstance(change, Added | Changed | Removed)]
         expected: Counter[tuple[str, str, str]] = Counter()
         for key in before.keys() | self.things.keys():
@@ -507,12 +537,26 @@ BROKEN = {
     " GROUP BY lock_id HAVING count(*) > 2",
     "dates in their order": "SELECT id FROM memberships WHERE join_completed < join_start OR leave_start < join_start"
     " OR leave_completed < leave_start OR (leave_completed IS NOT NULL AND leave_start IS NULL)",
-    "one credential of a value": "SELECT value FROM credentials GROUP BY owner_id, type, value HAVING count(*) > 1",
+    "one credential of a value at a lock": "SELECT a.value FROM credentials a JOIN credentials b"
+    " ON a.id < b.id AND a.owner_id = b.owner_id AND a.type = b.type AND a.value = b.value"
+    " AND (a.lock_id IS NULL OR b.lock_id IS NULL OR a.lock_id = b.lock_id)",
+    "what one lock alone knows opens no other": "SELECT g.id FROM grants g JOIN credentials c ON g.credential_id = c.id"
+    " WHERE c.lock_id IS NOT NULL AND (g.lock_id IS NULL OR g.lock_id <> c.lock_id)",
     "one person of a number": "SELECT number FROM persons GROUP BY owner_id, number HAVING count(*) > 1",
     "one person of a user": "SELECT user_id FROM persons WHERE user_id IS NOT NULL"
     " GROUP BY owner_id, user_id HAVING count(*) > 1",
+    "one role of a person at a lock": "SELECT id FROM sharing_roles GROUP BY person_id, lock_id HAVING count(*) > 1",
+    "a role is known by a number": "SELECT r.id FROM sharing_roles r JOIN persons p ON p.id = r.person_id"
+    " WHERE p.phone = ''",
+    "a role is within one owner": "SELECT r.id FROM sharing_roles r JOIN persons p ON p.id = r.person_id"
+    " JOIN locks l ON l.id = r.lock_id WHERE l.owner_id <> p.owner_id",
+    "a role counts its keys": "SELECT r.id FROM sharing_roles r WHERE r.created_keys <"
+    " (SELECT count(*) FROM grants g WHERE g.shared_by = r.person_id AND g.lock_id = r.lock_id)",
+    "a key is for a lock and somebody else": "SELECT id FROM grants WHERE shared_by IS NOT NULL"
+    " AND (lock_id IS NULL OR shared_by = person_id)",
     "nothing hangs on a removed lock": "SELECT l.id FROM locks l WHERE NOT l.active AND ("
     " EXISTS (SELECT 1 FROM grants g WHERE g.lock_id = l.id)"
+    " OR EXISTS (SELECT 1 FROM sharing_roles r WHERE r.lock_id = l.id)"
     " OR EXISTS (SELECT 1 FROM sync_items s WHERE s.lock_id = l.id)"
     " OR EXISTS (SELECT 1 FROM held_grants h WHERE h.lock_id = l.id)"
     " OR EXISTS (SELECT 1 FROM memberships m WHERE m.lock_id = l.id AND m.leave_completed IS NULL))",
@@ -533,7 +577,7 @@ async def tell(store: Path, chosen: list[Step]) -> None:
         story = Story(building)
         for number in range(2):
             await building.user(f"user{number}")
-        for beginning in ("add_person", "add_lock", "add_group", "add_lock", "add_credential"):
+        for beginning in ("add_person", "add_lock", "add_group", "add_lock", "add_credential", "set_role"):
             await story.do((beginning, 0, 1 if beginning == "add_lock" else 0, 1))
             await story.check()
         for step in chosen:

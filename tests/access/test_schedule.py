@@ -380,6 +380,16 @@ def test_unloc_schedules() -> None:
     )
 
 
+def test_unloc_schedules_are_told_as_they_came() -> None:
+    """A recurrence is told with its days in order, midnight at its end as 24:00; a calendar has none."""
+    recurrence = {"sat": period(14, 45, 16, 30), "tue": period(0, 0, 0, 0), "thu": period(22, 0, 6, 0)}
+    told = Schedule.from_unloc(recurrence).as_unloc()
+    assert told == recurrence | {"tue": period(0, 0, 24, 0)}
+    assert list(told) == ["tue", "thu", "sat"]
+    assert weekly(window("mon", "08:00", "09:00"), window("mon", "10:00", "11:00")).as_unloc() is None
+    assert ical("DTSTART:20260302T080000", "DTEND:20260302T170000", "RRULE:FREQ=WEEKLY;BYDAY=MO").as_unloc() is None
+
+
 @pytest.mark.parametrize(
     ("recurrence", "reason"),
     [
@@ -1048,6 +1058,17 @@ def test_weekly_schedules_survive_the_round_trip(schedule: Schedule) -> None:
     assert again == schedule
     assert hash(again) == hash(schedule)
     assert again.as_json() == schedule.as_json()
+
+
+@given(weekly_schedules())
+def test_what_unloc_can_say_survives_the_round_trip(schedule: Schedule) -> None:
+    """Exactly weekly schedules with one window a day have Unloc's form, of which an equal schedule is read."""
+    days = [day for each in schedule.as_json()["weekly"] for day in each["weekdays"]]
+    recurrence = schedule.as_unloc()
+    assert (recurrence is None) is (len(days) > len(set(days)))
+    if recurrence is not None:
+        assert Schedule.from_unloc(recurrence) == schedule
+        assert list(recurrence) == [day for day in WEEKDAYS if day in days]
 
 
 def on_the_wall(form: dict[str, Any], local: datetime) -> bool:

@@ -66,8 +66,12 @@ VALUES: dict[str, Any] = {
     "items": [],
     "lockGroupId": NOTHING,
     "lockId": NOTHING,
+    "lockHolderId": NOTHING,
     "ownerAccountId": NOTHING,
     "personId": NOTHING,
+    "userId": "+4781549300",
+    "toUserId": "+4781549301",
+    "canShare": True,
     "title": "A door",
     "type": "code",
     "value": "1234",
@@ -332,14 +336,14 @@ async def test_unknown_and_wrong_params(home: Server, dialect: Dialect) -> None:
 async def test_set_notification_status(home: Server, dialect: Dialect) -> None:
     """Each call sets the list anew; the switch goes before the list, unknown names are left out."""
     client = await home.login("admin", "tcp", dialect)
-    everything = {"JSONRPC", "Users", "Access", "LockGroups"}
+    everything = {"JSONRPC", "Users", "Access", "LockGroups", "LockRoles"}
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({"namespaces": ["Users"]}, {"Users"}),
         ({"namespaces": ["JSONRPC"]}, {"JSONRPC"}),
         ({"namespaces": ["Users", "Users", "users", "Nowhere", "", "Operator"]}, {"Users"}),
         ({"namespaces": ["Nowhere"]}, set()),
         ({"namespaces": ["Users", "JSONRPC"]}, {"Users", "JSONRPC"}),
-        ({"namespaces": ["LockGroups", "JSONRPC", "Access", "Users"]}, everything),
+        ({"namespaces": ["LockGroups", "JSONRPC", "LockRoles", "Access", "Users"]}, everything),
         ({"namespaces": ["Access"]}, {"Access"}),
         ({"namespaces": []}, set()),
         ({"enabled": True}, everything),

@@ -330,10 +330,29 @@ async def open_doors(call: Callable[..., Awaitable[Any]]) -> None:
     await call("LockGroups.CreateLockGroup", ownerAccountId=owner)
     forced = {"forceRevokeGrants": True, "forceUnjoinLocks": True}
     await call("LockGroups.RemoveLockGroup", ownerAccountId=owner, id=group, **forced)
+    await share_keys(call, owner, lock, person)
     await call("Access.RemoveCredential", credentialId=key)
     await call("Access.RemovePerson", personId=person)
     assert (await call("Access.RemovePerson", personId=person))["error"] == "AccessErrorPersonNotFound"
     await call("Access.RemoveLock", lockId=lock)
+
+
+async def share_keys(call: Callable[..., Awaitable[Any]], owner: str, lock: str, person: str) -> None:
+    """The same of the methods about sharing."""
+    await call("Access.AddGrant", personId=person, lockId=lock)
+    role: dict[str, Any] = {"lockId": lock, "userId": 4781549300}
+    await call("LockRoles.SetRole", lockHolderId=owner, **role, canShare=True, userName="Ann")
+    day = {"startHour": 22, "startMinute": 0, "endHour": 6, "endMinute": 0}
+    window = {"start": "2100-01-01T00:00:00Z", "end": "2100-02-01T00:00:00+01:00", "recurrence": {"mon": day}}
+    made = await call("LockRoles.ShareKey", **role, toUserId="+4781549301", **window, name="Cleaning")
+    key = made["key"]["id"]
+    await call("LockRoles.ShareKey", **role, toUserId="+4781549301", start="2100-01-01T00:00:00Z")
+    assert (await call("LockRoles.ShareKey", **role, toUserId="x"))["error"] == "LockRoleErrorInvalidUserId"
+    await call("LockRoles.GetSharedKeys", **role)
+    (first,) = (await call("LockRoles.GetRoles", lockHolderId=owner, limit=1))["roles"]
+    await call("LockRoles.GetLockRoles", lockHolderId=owner, lockId=lock, limit=1, startAfterId=first["id"])
+    await call("LockRoles.RevokeSharedKeys", **role, toUserId="4781549301", ids=[key])
+    await call("LockRoles.RemoveRole", lockHolderId=owner, **role)
 
 
 async def test_null_is_declared_where_it_is_taken_and_given(home: Server) -> None:
@@ -396,6 +415,13 @@ async def test_what_the_server_refuses_is_invalid_by_the_document(home: Server) 
         ("Access.GetEvents", {"limit": 1001}),
         ("LockGroups.GetLockGroups", {"ownerAccountId": 1}),
         ("LockGroups.RemoveLockGroup", {"ownerAccountId": THING, "id": THING, "forceUnjoinLocks": 1}),
+        ("LockRoles.GetRoles", {"lockHolderId": THING, "limit": 0}),
+        ("LockRoles.RemoveRole", {"lockHolderId": THING, "lockId": THING, "userId": True}),
+        ("LockRoles.RemoveRole", {"lockHolderId": THING, "lockId": THING, "userId": -1}),
+        (
+            "LockRoles.SetRole",
+            {"lockHolderId": THING, "lockId": THING, "userId": "1", "canShare": True, "createdKeys": 3},
+        ),
     ]
     for method, params in stories:
         assert contract.wrong_params(method, params) != []

@@ -35,6 +35,8 @@ ADMINISTRATION = {
     "LockGroups.RemoveLockGroup",
     "LockGroups.RemoveMembership",
     "LockGroups.UpdateLockGroup",
+    "LockRoles.RemoveRole",
+    "LockRoles.SetRole",
     "Users.CreateUser",
     "Users.ChangeUserPassword",
     "Users.GetUsers",
@@ -62,6 +64,11 @@ CONTROL = {
     "LockGroups.GetLockGroupGrants",
     "LockGroups.GetLockGroups",
     "LockGroups.GetMemberships",
+    "LockRoles.GetLockRoles",
+    "LockRoles.GetRoles",
+    "LockRoles.GetSharedKeys",
+    "LockRoles.RevokeSharedKeys",
+    "LockRoles.ShareKey",
 }
 
 #: What never needs a permission.
@@ -104,8 +111,12 @@ VALUES: dict[str, Any] = {
     "items": [],
     "lockGroupId": NOTHING,
     "lockId": NOTHING,
+    "lockHolderId": NOTHING,
     "ownerAccountId": NOTHING,
     "personId": NOTHING,
+    "userId": "+4781549300",
+    "toUserId": "+4781549301",
+    "canShare": True,
     "title": "A door",
     "type": "code",
     "value": "1234",

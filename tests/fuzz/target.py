@@ -261,8 +261,10 @@ class Target:
         member = call("LockGroups.AddMembership", joining)["membership"]["id"]
         grant = call("Access.AddGrant", {"personId": person, "lockGroupId": group})["grant"]["id"]
         direct = call("Access.AddGrant", {"credentialId": credential, "lockId": lock})["grant"]["id"]
+        sharing = {"lockId": lock, "userId": "+4781549300"}
+        role = call("LockRoles.SetRole", {"lockHolderId": owner, **sharing, "canShare": True})["role"]["id"]
         (item, *_) = call("Access.GetPendingSync", {"lockId": lock})["items"]
-        return [owner, person, lock, credential, group, member, grant, direct, item["id"]]
+        return [owner, person, lock, credential, group, member, grant, direct, item["id"], role]
 
     def unharmed(self) -> None:
         """Somebody else is served, and nothing went wrong inside."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target import EXAMPLES, Target, hold, settings
 
-NAMESPACES = ("JSONRPC", "Users", "Access", "LockGroups")
+NAMESPACES = ("JSONRPC", "Users", "Access", "LockGroups", "LockRoles")
 
 #: How many examples each method has.
 EACH = 12
@@ -34,6 +34,9 @@ TEXTS = (
     *("\udfff\ud800", "\N{RIGHT-TO-LEFT OVERRIDE}", "\N{PILE OF POO}", "i\N{COMBINING DOT ABOVE}", "\u212a", "x" * 300),
 )
 NUMBERS = (0, 1, -1, 2**31, 2**53 + 1, 2**63, -(2**63) - 1, 2**64, 10**400, -(10**400), 1.5, 1e308, -0.0)
+
+#: Phone numbers of a few, in several spellings, and what is none.
+PHONES = ("+4781549300", 4781549300, "47 815 49 300", "+4781549301", "+523377360535", "12", -4781549300, True, "+47x")
 
 texts = st.sampled_from(TEXTS) | st.text(st.characters(), max_size=20)
 numbers = st.sampled_from(NUMBERS) | st.integers() | st.floats()
@@ -62,9 +65,12 @@ calendars = st.just(CALENDAR) | st.lists(st.sampled_from(CALENDAR), max_size=10)
 
 #: What a param or a member of that name takes, beside anything of its type.
 named: dict[str, st.SearchStrategy[Any]] = {
-    **dict.fromkeys(("fromDate", "toDate", "validFrom", "validBefore", "time"), times),
+    **dict.fromkeys(("fromDate", "toDate", "validFrom", "validBefore", "time", "start", "end"), times),
     **dict.fromkeys(("value", "pin", "phone", "continuationKey"), codes),
     **dict.fromkeys(("limit", "skip", "top"), st.integers(0, 5)),
+    **dict.fromkeys(("userId", "toUserId"), st.sampled_from(PHONES)),
+    **dict.fromkeys(("startHour", "endHour"), st.integers(-1, 25)),
+    **dict.fromkeys(("startMinute", "endMinute"), st.integers(-1, 60)),
     **dict.fromkeys(("from", "until"), st.from_regex(r"\A[0-2][0-9]:[0-6][0-9]\Z") | st.just("24:00")),
     "expand": st.lists(st.sampled_from(("statistics", "supportedFeatures", "boundLock", "lockGroup"))).map(",".join),
     "filter": st.lists(conditions, min_size=1, max_size=4).map(" and ".join) | conditions.map("not ({})".format),

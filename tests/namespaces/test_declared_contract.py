@@ -18,6 +18,7 @@ LOGIN = (
 BUTTON = ({"deviceName": "String"}, {"success": "Bool", "transactionId": "Int"})
 ACCESS_ERROR = {"error": "$ref:AccessError", "o:errorMessage": "String"}
 LOCK_GROUP_ERROR = {"error": "$ref:LockGroupError", "o:errorMessage": "String"}
+LOCK_ROLE_ERROR = {"error": "$ref:LockRoleError", "o:errorMessage": "String"}
 ATTEMPT = {
     "lockId": "Uuid",
     "o:personId": "Uuid",
@@ -237,6 +238,39 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"ownerAccountId": "Uuid", "id": "Uuid", "o:title": "String", "o:description": "String"},
         {**LOCK_GROUP_ERROR, "o:lockGroup": "$ref:LockTarget"},
     ),
+    "LockRoles.GetLockRoles": (
+        {"lockHolderId": "Uuid", "lockId": "Uuid", "o:limit": "Int", "o:startAfterId": "Uuid"},
+        {**LOCK_ROLE_ERROR, "o:roles": ["$ref:LockRole"]},
+    ),
+    "LockRoles.GetRoles": (
+        {"lockHolderId": "Uuid", "o:limit": "Int", "o:startAfterId": "Uuid"},
+        {**LOCK_ROLE_ERROR, "o:roles": ["$ref:LockRole"]},
+    ),
+    "LockRoles.GetSharedKeys": (
+        {"lockId": "Uuid", "userId": "String"},
+        {**LOCK_ROLE_ERROR, "o:keys": ["$ref:SharedKey"]},
+    ),
+    "LockRoles.RemoveRole": ({"lockHolderId": "Uuid", "lockId": "Uuid", "userId": "String"}, LOCK_ROLE_ERROR),
+    "LockRoles.RevokeSharedKeys": (
+        {"lockId": "Uuid", "userId": "String", "o:toUserId": "String", "o:ids": ["Uuid"]},
+        {**LOCK_ROLE_ERROR, "o:keys": ["$ref:SharedKey"]},
+    ),
+    "LockRoles.SetRole": (
+        {"lockHolderId": "Uuid", "lockId": "Uuid", "userId": "String", "canShare": "Bool", "o:userName": "String"},
+        {**LOCK_ROLE_ERROR, "o:role": "$ref:LockRole"},
+    ),
+    "LockRoles.ShareKey": (
+        {
+            "lockId": "Uuid",
+            "userId": "String",
+            "toUserId": "String",
+            "o:start": "String",
+            "o:end": "String",
+            "o:recurrence": "$ref:KeyRecurrence",
+            "o:name": "String",
+        },
+        {**LOCK_ROLE_ERROR, "o:key": "$ref:SharedKey"},
+    ),
     "Users.Authenticate": LOGIN,
     "Users.ChangePassword": ({"newPassword": "String"}, ERROR),
     "Users.ChangeUserPassword": ({"username": "String", "newPassword": "String"}, ERROR),
@@ -310,6 +344,12 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
     "LockGroups.LockGroupRemoved": {"lockGroupId": "Uuid"},
     "LockGroups.MembershipAdded": {"membership": "$ref:LockGroupMembership"},
     "LockGroups.MembershipChanged": {"membership": "$ref:LockGroupMembership"},
+    "LockRoles.KeyAdded": {"key": "$ref:SharedKey"},
+    "LockRoles.KeyChanged": {"key": "$ref:SharedKey"},
+    "LockRoles.KeyRemoved": {"id": "Uuid", "lockId": "Uuid", "userId": "String"},
+    "LockRoles.RoleAdded": {"role": "$ref:LockRole"},
+    "LockRoles.RoleChanged": {"role": "$ref:LockRole"},
+    "LockRoles.RoleRemoved": {"id": "Uuid", "lockId": "Uuid", "userId": "String"},
     "JSONRPC.PushButtonAuthFinished": FINISHED,
     "Users.PushButtonAuthFinished": FINISHED,
     "Users.UserAdded": {"userInfo": "$ref:UserInfo"},
@@ -358,6 +398,22 @@ ENUMS = {
             "LockNotFound",
             "MembershipNotFound",
             "BadFilter",
+        )
+    ],
+    "LockRoleError": [
+        f"LockRoleError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "PermissionDenied",
+            "InvalidParameter",
+            "LockHolderNotFound",
+            "LockNotFound",
+            "InvalidUserId",
+            "RoleNotFound",
+            "SharingNotAllowed",
+            "KeyNotPermanent",
+            "KeyNotFound",
         )
     ],
     "MembershipState": ["JoinPending", "Joined", "UnjoinPending", "Unjoined"],
@@ -473,6 +529,8 @@ TYPES: dict[str, Any] = {
         "r:o:until": "String",
         "r:onLock": "Bool",
     },
+    "KeyPeriod": {"startHour": "Int", "startMinute": "Int", "endHour": "Int", "endMinute": "Int"},
+    "KeyRecurrence": {f"o:{day}": "$ref:KeyPeriod" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
     "LockGroupGrant": {
         "r:contact": "$ref:GrantContact",
         "r:boundCard": "String",
@@ -518,6 +576,15 @@ TYPES: dict[str, Any] = {
         "r:o:lastSeenRclSerialNo": "Uint",
         "r:pendingSyncCount": "Uint",
     },
+    "LockRole": {
+        "r:id": "Uuid",
+        "r:userId": "String",
+        "r:o:userName": "String",
+        "r:lockId": "Uuid",
+        "r:canShare": "Bool",
+        "r:created": "String",
+        "r:createdKeys": "Uint",
+    },
     "LockTarget": {
         "r:active": "Bool",
         "r:rclSerialNo": "Uint",
@@ -551,6 +618,18 @@ TYPES: dict[str, Any] = {
         "r:onLock": "Bool",
     },
     "Schedule": {"o:weekly": ["$ref:WeeklyWindow"], "o:ical": "String"},
+    "SharedKey": {
+        "r:id": "Uuid",
+        "r:lockId": "Uuid",
+        "r:userId": "String",
+        "r:sharedBy": "Uuid",
+        "r:o:name": "String",
+        "r:o:start": "String",
+        "r:o:end": "String",
+        "r:o:recurrence": "$ref:KeyRecurrence",
+        "r:state": "$ref:GrantState",
+        "r:created": "String",
+    },
     "ShownCredential": {"type": "$ref:CredentialType", "value": "String"},
     "StateCount": {"r:State": "$ref:MembershipState", "r:Count": "Uint"},
     "SupportedFeatures": {"r:timeRestrictionIcalSupport": "String"},
@@ -802,6 +881,8 @@ async def test_what_is_answered_has_the_declared_keys(start_server: StartServer,
         "Access.SyncLock": {"lockId": lock},
         "LockGroups.CreateLockGroup": {"ownerAccountId": owner, "title": "Office"},
         "LockGroups.GetLockGroups": {"ownerAccountId": owner, "expand": "supportedFeatures,statistics"},
+        "LockRoles.SetRole": {"lockHolderId": owner, "lockId": lock, "userId": "+4781549300", "canShare": True},
+        "LockRoles.GetRoles": {"lockHolderId": owner},
         "JSONRPC.Authenticate": {"username": "admin", "password": PASSWORD, "deviceName": "phone"},
         "JSONRPC.Hello": {},
         "JSONRPC.Introspect": {},

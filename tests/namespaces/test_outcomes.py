@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from nymead_users.namespaces.access.types import AccessError
 from nymead_users.namespaces.answers import answer
 from nymead_users.namespaces.lockgroups import namespace as lockgroups
 from nymead_users.namespaces.lockgroups.types import LockGroupError
+from nymead_users.namespaces.lockroles import namespace as lockroles
+from nymead_users.namespaces.lockroles.types import LockRoleError
 from nymead_users.namespaces.outcomes import OUTCOMES, outcome, outcome_of
 from nymead_users.namespaces.types import PermissionScope, UserError, Uuid, scopes_of, token_info, user_info
 from nymead_users.permissions import Scope, User
@@ -109,8 +112,13 @@ def test_every_refusal_has_an_outcome() -> None:
 
 def test_every_refusal_about_doors_has_an_outcome() -> None:
     """No refusal about doors is without a name in a namespace that tells of it; every name is used."""
-    assert set(access.OUTCOMES) | set(lockgroups.OUTCOMES) == {*refusals(AccessRefused), StoreError}
-    for outcomes, enum in ((access.OUTCOMES, AccessError), (lockgroups.OUTCOMES, LockGroupError)):
+    named: dict[type[StrEnum], Mapping[type[Exception], StrEnum]] = {
+        AccessError: access.OUTCOMES,
+        LockGroupError: lockgroups.OUTCOMES,
+        LockRoleError: lockroles.OUTCOMES,
+    }
+    assert {refusal for outcomes in named.values() for refusal in outcomes} == {*refusals(AccessRefused), StoreError}
+    for enum, outcomes in named.items():
         assert {*outcomes.values(), enum(f"{enum.__name__}NoError")} == set(enum)
 
 

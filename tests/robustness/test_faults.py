@@ -306,6 +306,10 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
         desk = Desk(home.admin)
         place = await premises(desk)
         about = {"ownerAccountId": place.owner}
+        holder, role = {"lockHolderId": place.owner}, {"lockId": place.back, "userId": "+4781549300"}
+        await desk.done("Access.UpdatePerson", personId=place.bob, phone=role["userId"])
+        await desk.done("LockRoles.SetRole", **holder, **role, canShare=True)
+        key = await desk.add("LockRoles.ShareKey", **role, toUserId="+4781549301")
         await desk.listen()
         reads: list[tuple[str, dict[str, Any]]] = [
             *((f"Access.Get{things}", {}) for things in ("Owners", "Locks", "Persons", "Credentials", "Grants")),
@@ -318,6 +322,9 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockGroups.GetLockGroup", {**about, "id": place.group}),
             ("LockGroups.GetLockGroupGrants", {**about, "id": place.group}),
             ("LockGroups.GetMemberships", {**about, "lockGroupId": place.group}),
+            ("LockRoles.GetRoles", holder),
+            ("LockRoles.GetLockRoles", {**holder, "lockId": place.back}),
+            ("LockRoles.GetSharedKeys", role),
         ]
         changes: list[tuple[str, dict[str, Any]]] = [
             ("Access.AddOwner", {"title": "Works"}),
@@ -339,6 +346,10 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockGroups.AddMembership", {**about, "lockGroupId": place.group, "boundLockId": place.back}),
             ("LockGroups.RemoveMembership", {**about, "lockGroupId": place.group, "id": place.member}),
             ("LockGroups.RemoveLockGroup", {**about, "id": place.other_group, "forceUnjoinLocks": True}),
+            ("LockRoles.SetRole", {**holder, **role, "userId": "+4781549302", "canShare": True}),
+            ("LockRoles.ShareKey", {**role, "toUserId": "+4781549302"}),
+            ("LockRoles.RevokeSharedKeys", {**role, "ids": [key]}),
+            ("LockRoles.RemoveRole", {**holder, **role}),
         ]
         before = [await desk.done(method, **params) for method, params in reads]
         limit_files(process, 0)

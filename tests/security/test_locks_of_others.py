@@ -19,6 +19,8 @@ from nymead_users.client import CallError, PermissionDenied
 #: What a guest of the front door must not come to know: texts that stand nowhere but at the back door's things.
 HIDDEN = ("Back door", "Bob", "24681357", "Inside")
 
+BOBS_NUMBER = "+4781549300"
+
 DENIED = {"error": "AccessErrorPermissionDenied"}
 
 #: What who is not a lock's bridge is answered where only that may speak.
@@ -31,9 +33,15 @@ PIN, WRONG_PIN, CODE, UNKNOWN_CODE = "90817263", "90817264", "7245109836", "7245
 
 
 async def with_guest(server: Server, dialect: Dialect, transport: Transport = "tcp") -> tuple[Desk, Desk, Premises]:
-    """An administrator, a guest of the front door, and premises where the back door is in the front door's group."""
+    """An administrator, a guest of the front door, and premises where the back door is in the front door's group.
+
+    Bob shares the back door.
+    """
     admin = await administrator(server, transport, dialect)
     place = await premises(admin)
+    await admin.done("Access.UpdatePerson", personId=place.bob, phone=BOBS_NUMBER)
+    role = {"lockHolderId": place.owner, "lockId": place.back, "userId": BOBS_NUMBER}
+    await admin.done("LockRoles.SetRole", **role, canShare=True)
     await admin.done(
         "LockGroups.AddMembership", ownerAccountId=place.owner, lockGroupId=place.group, boundLockId=place.back
     )
@@ -46,7 +54,8 @@ async def methods(desk: Desk, scope: str) -> dict[str, list[str]]:
     return {
         name: [param.rpartition(":")[2] for param in declared["params"]]
         for name, declared in contract["methods"].items()
-        if name.startswith(("Access.", "LockGroups.")) and declared["permissionScope"] == f"PermissionScope{scope}"
+        if name.startswith(("Access.", "LockGroups.", "LockRoles."))
+        and declared["permissionScope"] == f"PermissionScope{scope}"
     }
 
 
@@ -59,6 +68,8 @@ async def everything(admin: Desk, place: Premises) -> list[Any]:
     groups, locks = (place.group, place.other_group), (place.front, place.back)
     found += [await admin.ask("LockGroups.GetMemberships", **about, lockGroupId=group) for group in groups]
     found += [await admin.ask("Access.GetPendingSync", lockId=lock_id) for lock_id in locks]
+    holder = {"lockHolderId": place.owner}
+    found += [await admin.ask("LockRoles.GetLockRoles", **holder, lockId=lock_id) for lock_id in locks]
     return found
 
 
@@ -119,6 +130,10 @@ async def test_a_guest_learns_nothing_of_other_doors_from_any_method(home: Serve
     values: dict[str, list[Any]] = {
         "ownerId": [place.owner],
         "ownerAccountId": [place.owner],
+        "lockHolderId": [place.owner],
+        "userId": [BOBS_NUMBER],
+        "toUserId": ["+4781549301"],
+        "canShare": [True],
         "lockId": [place.back],
         "boundLockId": [place.back],
         "personId": [place.bob],

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, 
 from nymead_users.access.errors import GrantNotFound
 from nymead_users.access.model import CredentialType, Grant, GrantKind, GrantState, Sight
 from nymead_users.access.store.filters import Query, queried
-from nymead_users.access.store.reach import reaching
+from nymead_users.access.store.reach import EFFECTIVE, reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import credentials, grants, persons, sync_items
@@ -61,6 +61,7 @@ _GRANT = (
     _KIND.label("kind"),
     persons.c.id.label("holder_id"),
     persons.c.number,
+    case((grants.c.shared_by.is_not(None), persons.c.phone)).label("holder_phone"),
     case((credentials.c.type == CredentialType.CODE.value, credentials.c.value)).label("code"),
     _OPERATION.label("operation_id"),
     _SYNC_ERROR.label("sync_error"),
@@ -208,6 +209,18 @@ async def every_grant_of_subject(
     return await _all(connection, _GRANTS.where(_of_subject(person_id, credential_id)))
 
 
+async def own_grants_at(connection: Connection, person_id: str, lock_id: str) -> list[Grant]:
+    """A person's own grants that are not revoked and reach a lock, by a group once it is an effective member."""
+    own = grants.c.person_id == person_id
+    return await _all(connection, _standing().where(own, reaching([lock_id], EFFECTIVE)))
+
+
+async def shared_grants(connection: Connection, person_id: str, lock_id: str) -> list[Grant]:
+    """The grants that a person has shared at a lock, oldest first, with those that are revoked."""
+    shared = _GRANTS.where(grants.c.shared_by == person_id, grants.c.lock_id == lock_id)
+    return await _all(connection, shared.order_by(grants.c.created))
+
+
 async def add_grant(connection: Connection, values: dict[str, Any]) -> None:
     """Add a grant."""
     await connection.execute(insert(grants).values(**values))
@@ -249,5 +262,5 @@ async def _all(connection: Connection, statement: Select[Any]) -> list[Grant]:
 
 
 def _grant(row: Sequence[Any]) -> Grant:
-    *values, kind, holder_id, number, code, operation_id, error, state = row
-    return Grant(*(*values, GrantKind(kind), holder_id, number, code, operation_id, error, GrantState(state)))
+    *values, kind, holder_id, number, phone, code, operation_id, error, state = row
+    return Grant(*(*values, GrantKind(kind), holder_id, number, phone, code, operation_id, error, GrantState(state)))

@@ -128,6 +128,12 @@ async def find_number(connection: Connection, owner_id: str, number: int) -> Per
     return _person(row)
 
 
+async def persons_of_phone(connection: Connection, owner_id: str, phone: str) -> list[Person]:
+    """An owner's persons with a phone number, in E.164."""
+    statement = _persons().where(persons.c.owner_id == owner_id, persons.c.phone == phone)
+    return [_person(row) for row in await connection.execute(statement.order_by(persons.c.number))]
+
+
 async def is_seen(connection: Connection, person_id: str, lock_ids: frozenset[str]) -> bool:
     """Whether somebody who sees these locks only may know of a person."""
     statement = select(persons.c.id).where(persons.c.id == person_id, _with_grant_at(lock_ids))
