@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from browser import Visit
-from caretaker import Caretaker, chooses, exported, goes, opened, row
+from caretaker import ANN_PHONE, BOB_PHONE, KEYPAD_CODE, Caretaker, chooses, exported, goes, opened, row
 from conftest import Server
 from playwright.async_api import expect
 
-CODE, PIN = "572914", "2342"
-
-ANN_PHONE, BOB_PHONE = "+4781549300", "+436601234567"
-
-
-async def auth(doors: Caretaker, lock: str, **params: Any) -> None:
-    """Make an authorization at a lock: a keypad code, unless said otherwise."""
-    made = {"name": "Cleaner", "remoteAllowed": False, "type": 13, "code": CODE, **params}
-    await doors.done("SmartlockAuths.CreateAuth", smartlockId=lock, **made)
+PIN = "2342"
 
 
 async def test_the_life_of_a_code_at_a_lock(home: Server, visit: Visit) -> None:
@@ -104,12 +95,12 @@ async def test_a_taken_code_is_explained_at_its_field(home: Server, visit: Visit
     """What the server refuses of a new code stands at the field that it is about."""
     doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
-    await auth(doors, front)
+    await doors.auth(front)
     visitor = await opened(visit, home, f"#/doors/locks/{front}", "Front door")
     await visitor.button("Add code").click()
     dialog = visitor.dialog
     await dialog.get_by_label("Name").fill("Gardener")
-    await dialog.get_by_label("Code").fill(CODE)
+    await dialog.get_by_label("Code").fill(KEYPAD_CODE)
     await visitor.button("Add code", inside=dialog).click()
     field = dialog.locator(".field").filter(has=visitor.page.get_by_label("Code"))
     await expect(field.locator(".problem")).to_contain_text("There is a credential of that type and value.")
@@ -120,7 +111,7 @@ async def test_guests_read_authorizations(home: Server, visit: Visit) -> None:
     """Who controls a lock reads who is authorized there, and neither sees a code nor changes anything."""
     doors = await Caretaker.of(home)
     front = await doors.lock("Front door")
-    await auth(doors, front)
+    await doors.auth(front)
     await home.add_user("carol", "ControlThings", allowedThingIds=[front])
     visitor = await visit(home)
     await visitor.sign_in("carol", view="Account")
@@ -130,7 +121,7 @@ async def test_guests_read_authorizations(home: Server, visit: Visit) -> None:
     await expect(card.get_by_role("button")).to_have_count(0)
     await expect(visitor.card("Who may share it")).to_contain_text("Nobody has a role yet.")
     await expect(visitor.card("Who may share it").get_by_role("button")).to_have_count(0)
-    assert not any(CODE in frame for frame in visitor.frames)
+    assert not any(KEYPAD_CODE in frame for frame in visitor.frames)
 
 
 async def test_sharing_roles_and_shared_keys(home: Server, visit: Visit) -> None:
@@ -188,8 +179,7 @@ async def test_the_roles_of_a_person(home: Server, visit: Visit) -> None:
     await goes(visitor, f"#/doors/persons/{ann}", "Ann Lee")
     card = visitor.card("What they may share")
     await expect(card).to_contain_text("They may share no lock.")
-    role = {"lockHolderId": await doors.owner(), "lockId": front, "userId": ANN_PHONE}
-    await doors.done("LockRoles.SetRole", **role, canShare=True)
+    await doors.role(front, ANN_PHONE)
     await expect(card.get_by_role("link", name="Front door")).to_be_visible()
     await expect(card.get_by_role("button", name="Remove")).to_have_count(0)
     await card.get_by_role("button", name="Share key").click()
@@ -220,7 +210,7 @@ async def test_the_life_of_an_access_key(home: Server, visit: Visit) -> None:
     await visitor.button("Add key", inside=dialog).click()
     await expect(dialog.get_by_label("Value")).to_be_focused()
     await expect(dialog.locator(".problem svg")).to_have_count(1)
-    await dialog.get_by_label("Value").fill(CODE)
+    await dialog.get_by_label("Value").fill(KEYPAD_CODE)
     await dialog.get_by_label("PIN (optional)").fill(PIN)
     await visitor.button("Add key", inside=dialog).click()
     item = visitor.page.locator(".people li")
@@ -238,9 +228,9 @@ async def test_the_life_of_an_access_key(home: Server, visit: Visit) -> None:
     await expect(status).to_contain_text("Partially applied")
     await expect(status.get_by_role("listitem")).to_contain_text(["NorthApplied", "SouthFailed"])
     await expect(status).to_contain_text("A lock could not take it: memory full")
-    await expect(facts).not_to_contain_text(CODE)
+    await expect(facts).not_to_contain_text(KEYPAD_CODE)
     await visitor.button("Show code: Code with 6 digits").click()
-    await expect(facts).to_contain_text(CODE)
+    await expect(facts).to_contain_text(KEYPAD_CODE)
     await visitor.button("Set PIN").click()
     await visitor.dialog.get_by_label("New PIN").fill(PIN[::-1])
     await visitor.button("Set PIN", inside=visitor.dialog).click()
@@ -252,7 +242,7 @@ async def test_the_life_of_an_access_key(home: Server, visit: Visit) -> None:
     await visitor.button("Remove key", inside=visitor.dialog).click()
     await expect(visitor.text("No key yet.")).to_be_visible()
     text = await exported(visitor)
-    for secret in (CODE, PIN, PIN[::-1]):
+    for secret in (KEYPAD_CODE, PIN, PIN[::-1]):
         assert secret not in text
 
 
@@ -262,11 +252,9 @@ async def test_access_keys_are_live_and_never_changed_by_adding(home: Server, vi
     ann = await doors.person("Ann", "Lee")
     visitor = await opened(visit, home, "#/doors/keys", "Keys")
     await expect(visitor.text("No key yet.")).to_be_visible()
-    key = await doors.add(
-        "AccessKeys.AddAccessKey", key={"identification": "1234567890", "type": "proximity"}, person={"id": ann}
-    )
+    key = await doors.key("1234567890", "proximity", person={"id": ann})
     await expect(row(visitor, key)).to_contain_text("Proximity key 0001234567890")
-    await expect(row(visitor, key)).to_contain_text("No level: opens nothing")
+    await expect(row(visitor, key)).to_contain_text("No level")
     await visitor.button("Add key").click()
     dialog = visitor.dialog
     await dialog.get_by_label("What it is").select_option("Proximity key")

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from browser import Visit, Visitor, address, stored_token
+from caretaker import KEYPAD_CODE, Caretaker
 from conftest import PASSWORD, PATIENCE, Server
 from playwright.async_api import Page, expect
 
@@ -163,6 +164,32 @@ async def test_28b_calls_in_both_dialects(home: Server, visit: Visit) -> None:
     await expect(page.locator("#connection-status")).to_have_text("Connected")
     await visitor.opens("Users")
     await expect(page.locator('.people li[data-username="bob"]')).to_be_visible()
+
+
+async def test_28c_forms_take_codes_and_members(home: Server, visit: Visit, tmp_path: Path) -> None:
+    """A code of a lock is hidden and named by its place; a param with members is written as JSON."""
+    doors = await Caretaker.of(home)
+    front, group = await doors.lock("Front door"), await doors.group("Office")
+    visitor = await developer(visit, home)
+    form = visitor.page.get_by_role("tabpanel")
+    await choose(visitor, "SmartlockAuths.CreateAuth")
+    for name, value in {"smartlockId": front, "name": "Cleaner", "type": "13", "code": KEYPAD_CODE}.items():
+        await form.get_by_label(name, exact=True).fill(value)
+    await form.get_by_label("remoteAllowed", exact=True).select_option("false")
+    assert json.loads(await raw_of(visitor))["params"]["code"] == "$CODE"
+    await visitor.button("Send").click()
+    assert (await reply(visitor))["result"]["error"] == "SmartlockAuthErrorNoError"
+    await choose(visitor, "AccessKeys.AddAccessKey")
+    key = form.get_by_label("key", exact=True)
+    await key.fill("{")
+    await expect(form.get_by_text("This is no JSON.")).to_be_visible()
+    await key.fill('{"identification": "4711", "type": "code"}')
+    await form.get_by_label("accessLevels", exact=True).fill(group)
+    await visitor.button("Send").click()
+    await expect(visitor.page.get_by_label("Reply", exact=True)).to_contain_text('"accessKey"')
+    (made,) = await doors.get("AccessKeys.GetAccessKeys")
+    assert (made["key"]["identification"], made["accessLevels"]) == ("4711", [group])
+    assert KEYPAD_CODE not in json.dumps(await exported(visitor.page, tmp_path))
 
 
 async def test_29_messages_while_paused_appear_and_the_export_parses(

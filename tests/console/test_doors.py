@@ -206,11 +206,15 @@ async def test_masking_of_positional_and_broken_messages(home: Server, visit: Vi
             '{"jsonrpc":"2.0","id":1,"method":"Access.AddCredential","params":["code","481516"]}',
             '{"credential":{"type":"code","value":"481516"},"pin":"481516"}',
             '{"type":"code","value":"481516"',
+            '{"type":"code" "value":"481516"',
+            '{"type":13,"code":"481516"}',
+            '{"key":{"identification":"481516","type":"code"}}',
             '{"type":"phone","value":"+4781549300"}',
+            '{"error":{"code":-32602}}',
         ],
     )
     assert all(CODE not in text for text in masked)
-    assert "+4781549300" in masked[3]
+    assert masked[-2:] == ['{"type":"phone","value":"+4781549300"}', '{"error":{"code":-32602}}']
 
 
 async def test_a_locked_out_credential_says_until_when(home: Server, visit: Visit) -> None:

@@ -1,7 +1,7 @@
 /** A form for a method's params, made from the contract. It is a view of the request's text: one text, two ways to write it. */
 
 import { isSecret } from "../masking.js";
-import { member } from "../scanner.js";
+import { member, scan } from "../scanner.js";
 import { fill, h, icon, uniqueId } from "../ui/dom.js";
 import { checkbox } from "../ui/form.js";
 import { read, withParam } from "./envelope.js";
@@ -16,6 +16,7 @@ const PLACES = /** @type {Record<string, string>} */ ({ token: "$OTHERTOKEN", pa
  * @property {HTMLElement} element
  * @property {(node: Node, text: string) => string} show what keeps it from holding the value, "" for nothing
  * @property {() => string | null} text the value as JSON, null where it is none
+ * @property {string} [wrong] what it is then
  * @property {() => void} clear
  */
 
@@ -101,7 +102,7 @@ export class ParamsForm extends EventTarget {
     const row = this.rows.find((found) => found.param === param);
     if (!row) return;
     const value = row.control.text();
-    fill(row.problem, value === null ? [icon("danger"), "This is no number."] : null);
+    fill(row.problem, value === null ? [icon("danger"), row.control.wrong ?? "This is no number."] : null);
     if (value === null) return;
     if (row.send) row.send.checked = true;
     this.#change(param.name, value);
@@ -120,9 +121,16 @@ export class ParamsForm extends EventTarget {
     this.dispatchEvent(new CustomEvent("edit", { detail: this.text }));
   }
 
+  /** A schema; of what may be null, too, what it is otherwise. @param {any} given @returns {any} */
+  #schemaOf(given) {
+    const schema = this.contract.resolve(given);
+    const others = (schema.anyOf ?? []).filter((/** @type {any} */ { type }) => type !== "null");
+    return others.length === 1 ? this.#schemaOf(others[0]) : schema;
+  }
+
   /** @param {Param} param @param {string} id @param {() => void} edited @returns {Control} */
   #control(param, id, edited) {
-    const schema = this.contract.resolve(param.schema);
+    const schema = this.#schemaOf(param.schema);
     const described = { id, "aria-describedby": `${id}-problem`, autocomplete: "off", spellcheck: "false" };
     if (schema.type === "boolean") {
       const input = h("select", { class: "bare", ...described, onchange: edited }, h("option", { value: "true" }, "true"), h("option", { value: "false" }, "false"));
@@ -135,6 +143,7 @@ export class ParamsForm extends EventTarget {
         },
       };
     }
+    if (schema.type === "object" || (schema.type === "array" && this.#schemaOf(schema.items).type === "object")) return this.#json(described, edited);
     if (schema.type === "array") return this.#list(param, schema, described, edited);
     const numeric = schema.type === "integer" || schema.type === "number";
     const secret = isSecret(param.name);
@@ -155,6 +164,21 @@ export class ParamsForm extends EventTarget {
         if (/[\n\r]/.test(raw)) return "has several lines.";
         const value = secret ? this.vault.get(raw) ?? raw : raw;
         if (input.value !== value) input.value = value;
+        return "";
+      },
+    };
+  }
+
+  /** What has members is written as it is sent. @param {Record<string, any>} described @param {() => void} edited @returns {Control} */
+  #json(described, edited) {
+    const input = h("textarea", { class: "bare mono", rows: "3", ...described, oninput: edited, placeholder: "JSON" });
+    return {
+      element: input, wrong: "This is no JSON.",
+      clear: () => { input.value = ""; },
+      text: () => (scan(input.value).node ? input.value.trim() : null),
+      show: (node, text) => {
+        const raw = text.slice(node.start, node.end);
+        if (input.value.trim() !== raw) input.value = raw;
         return "";
       },
     };

@@ -64,7 +64,7 @@ export function accessKeysView(context, tabs, chosen) {
     row: (key) => [
       h("span", { class: "name" }, holderName(key)),
       h("span", { class: "login" }, keyWords(key), " · ", validityWords(validityOf(key))),
-      h("span", { class: "may" }, key.accessLevels.length ? levelWords(doors, key.accessLevels) : state("warn", "No level: opens nothing")),
+      h("span", { class: "may" }, key.accessLevels.length ? levelWords(doors, key.accessLevels) : state("", "No level")),
     ],
     panel: (id, signal, removed) => keyPanel(context, id, signal, removed),
   });
@@ -147,7 +147,7 @@ function keyPanel(context, id, signal, removed) {
         fill(facts, [
           ["Who", now.person ? h("a", { href: hashOf("doors", "persons", now.person.id) }, holderName(now)) : "Nobody"],
           ["What", codes.has(id) ? `Code ${now.key.identification}` : keyWords(now)],
-          ["Opens", now.accessLevels.length ? h("ul", { class: "links" }, now.accessLevels.map((/** @type {string} */ level) => h("li", {}, h("a", { href: hashOf("doors", "groups", level) }, doors.groupName(level))))) : state("warn", "Nothing: it has no level")],
+          ["Levels", now.accessLevels.length ? h("ul", { class: "links" }, now.accessLevels.map((/** @type {string} */ level) => h("li", {}, h("a", { href: hashOf("doors", "groups", level) }, doors.groupName(level))))) : "No level"],
           ["Valid", validityWords(validityOf(now))],
         ].map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
         if (!shown) return;
@@ -177,7 +177,7 @@ function statusCard(context, id, signal) {
   const systemName = (/** @type {any} */ { systemId }) => systemId || "Locks of no system";
   const overall = h("div");
   const list = listCard(context, {
-    title: "On its way to the locks", what: "how far it is", empty: "It opens no lock yet.", top: overall,
+    title: "On its way to the locks", what: "how far it is", empty: "None of its levels has a lock.", top: overall,
     read: async () => {
       const { status, systems } = await session.ask("AccessKeys.GetAccessKeyStatus", { id });
       if (!signal.aborted) fill(overall, h("p", {}, keyStatus(status)), h("p", { class: "muted small" }, keyStatusMeaning(status)));

@@ -18,6 +18,9 @@ const CODE = 13;
 
 const TYPES = /** @type {Record<number, string>} */ ({ [APP]: "App", 1: "Bridge", 2: "Fob", 3: "Keypad", [CODE]: "Keypad code" });
 
+/** @param {number} type */
+const typeName = (type) => TYPES[type] ?? `Type ${type}`;
+
 /** The longest name, and that of a code. */
 const MAX_NAME = 32;
 const MAX_CODE_NAME = 20;
@@ -74,24 +77,30 @@ export function authsCard(context, lockId, signal) {
   const adder = (/** @type {number} */ type, /** @type {string} */ label) =>
     (session.may("SmartlockAuths.CreateAuth") ? [sender({ onclick: () => edit({ type }) }, icon("add"), label)] : []);
 
+  /** Grants need no name. @param {any} auth */
+  function nameOf({ name, accountUserId, type }) {
+    const person = persons.get(accountUserId);
+    return name || (person && personName(person)) || typeName(type);
+  }
+
   const list = listCard(context, {
     title: "Authorizations", what: "the authorizations", empty: "No authorization yet.", heard: "SmartlockAuths.", beside: [doors.persons],
     read: async () => {
       const { auths } = await session.ask("SmartlockAuths.GetSmartlockAuths", { smartlockId: lockId });
       const ownerId = doors.locks.get(lockId)?.ownerId;
       persons = new Map([...doors.persons.items.values()].filter((person) => person.ownerId === ownerId).map((person) => [person.number, person]));
-      return auths.sort((/** @type {any} */ a, /** @type {any} */ b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
+      return auths.sort((/** @type {any} */ a, /** @type {any} */ b) => nameOf(a).localeCompare(nameOf(b)) || (a.id < b.id ? -1 : 1));
     },
-    key: (auth) => auth.id, name: (auth) => auth.name,
+    key: (auth) => auth.id, name: nameOf,
     show: (auth) => [
-      h("div", { class: "row spread" }, h("span", { class: "name" }, auth.name), h("span", { class: "row" }, authState(auth), !auth.enabled && (auth.operationId || auth.error) ? state("warn", "Disabled") : null)),
-      h("p", { class: "small" }, TYPES[auth.type] ?? `Type ${auth.type}`, codeWords(auth), auth.accountUserId === undefined ? "" : [" · ", personLink(auth.accountUserId)]),
+      h("div", { class: "row spread" }, h("span", { class: "name" }, nameOf(auth)), h("span", { class: "row" }, authState(auth), !auth.enabled && (auth.operationId || auth.error) ? state("warn", "Disabled") : null)),
+      h("p", { class: "small" }, typeName(auth.type), codeWords(auth), auth.accountUserId === undefined ? "" : [" · ", personLink(auth.accountUserId)]),
       h("p", { class: "muted small" }, [validityWords(validityOf(auth)), scheduleWords(scheduleOf(auth)), auth.remoteAllowed ? "From afar, too" : "At the door only"].join(" · ")),
       h("p", { class: "muted small" }, usedWords(auth)),
-      auth.code || writes ? h("div", { class: "row" }, auth.code ? codes.button(auth.id, auth.name) : null, writes ? [
-        rowButton("change", "Change", auth.name, () => edit(auth)),
-        rowButton("enable", auth.enabled ? "Disable" : "Enable", auth.name, () => enable(auth)),
-        rowButton("remove", "Remove", auth.name, () => remove(auth), true),
+      auth.code || writes ? h("div", { class: "row" }, auth.code ? codes.button(auth.id, nameOf(auth)) : null, writes ? [
+        rowButton("change", "Change", nameOf(auth), () => edit(auth)),
+        rowButton("enable", auth.enabled ? "Disable" : "Enable", nameOf(auth), () => enable(auth)),
+        rowButton("remove", "Remove", nameOf(auth), () => remove(auth), true),
       ] : null) : null,
     ],
     actions: [...adder(CODE, "Add code"), ...adder(APP, "Add app")],
@@ -114,12 +123,12 @@ export function authsCard(context, lockId, signal) {
 
   async function enable(/** @type {any} */ auth) {
     const enabled = !auth.enabled;
-    if (!enabled && !(await confirmDialog({ title: `Disable ${auth.name}?`, text: ["It opens nothing until it is enabled again."], verb: "Disable" }))) return;
+    if (!enabled && !(await confirmDialog({ title: `Disable ${nameOf(auth)}?`, text: ["It opens nothing until it is enabled again."], verb: "Disable" }))) return;
     await change(auth, { enabled }, enabled ? "Enabled" : "Disabled");
   }
 
   async function remove(/** @type {any} */ auth) {
-    if (!(await confirmDialog({ title: `Remove ${auth.name}?`, text: ["Nobody is let in by it from now on. It stays in the list until the lock has heard of that. This can't be undone."], verb: "Remove authorization" }))) return;
+    if (!(await confirmDialog({ title: `Remove ${nameOf(auth)}?`, text: ["Nobody is let in by it from now on. It stays in the list until the lock has heard of that. This can't be undone."], verb: "Remove authorization" }))) return;
     await save(doors, list.status, () => session.call("SmartlockAuths.RemoveAuth", { smartlockId: lockId, id: auth.id }), { saved: "Removed" });
     await list.load();
   }
@@ -165,7 +174,7 @@ export function authsCard(context, lockId, signal) {
     }
 
     await openDialog({
-      title: auth.id ? `Change ${auth.name}` : isCode ? "Add code" : "Add app", verb: auth.id ? "Save" : isCode ? "Add code" : "Add app",
+      title: auth.id ? `Change ${nameOf(auth)}` : isCode ? "Add code" : "Add app", verb: auth.id ? "Save" : isCode ? "Add code" : "Add app",
       body: h("div", { class: "stack" }, name.element,
         isCode ? h("div", { class: "beside" }, code.element, h("button", { type: "button", onclick: suggest }, "Suggest")) : null,
         person.element, h("div", { class: "pair" }, validFrom.element, validBefore.element),

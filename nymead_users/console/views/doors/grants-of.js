@@ -17,7 +17,7 @@ export function grantsCard(context, of, signal) {
       h("div", { class: "row spread" },
         h("a", { href: hashOf("doors", "grants", grant.id), "data-part": "name" }, of.personId ? `${targetName(doors, grant)}${grant.lockGroupId ? " (group)" : ""}` : of.lockId && grant.lockGroupId ? grantName(doors, grant) : subjectName(doors, grant)),
         grantState(grant.state)),
-      h("p", { class: "muted small" }, scheduleWords(grant.schedule), grant.enabled ? "" : " · Disabled"),
+      h("p", { class: "muted small" }, grant.name ? `${grant.name} · ` : "", scheduleWords(grant.schedule), grant.enabled ? "" : " · Disabled"),
     ],
     actions: session.may("Access.AddGrant") ? [sender({ onclick: () => addGrant(context, of) }, icon("add"), "New grant")] : [],
   }, signal).element;

@@ -35,7 +35,7 @@ export function grantsView(context, tabs, chosen) {
     title: "Grants", path: ["doors", "grants"], source: doors.grants, needs: [doors.persons, doors.locks, doors.groups, doors.credentials],
     beside: [doors.persons, doors.locks, doors.groups, doors.credentials], top: tabs, chosen,
     words: { one: "grant", many: "grants", all: "All grants", chosen: "Chosen grant", choose: "Choose a grant to see when it holds, and how far it is." },
-    text: (grant) => `${grantName(doors, grant)}\n${grant.issuer}`,
+    text: (grant) => `${grantName(doors, grant)}\n${grant.name ?? ""}\n${grant.issuer}`,
     // The newest first.
     compare: (a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.id < b.id ? -1 : 1),
     nameOf: (grant) => grantName(doors, grant),
@@ -57,7 +57,7 @@ export function grantsView(context, tabs, chosen) {
 function grantRow({ doors }, grant) {
   return [
     h("span", { class: "name" }, subjectName(doors, grant)),
-    h("span", { class: "login" }, targetName(doors, grant), grant.lockGroupId ? " (group)" : "", ` · ${scheduleWords(grant.schedule)}`),
+    h("span", { class: "login" }, targetName(doors, grant), grant.lockGroupId ? " (group)" : "", ` · ${scheduleWords(grant.schedule)}`, grant.name ? ` · ${grant.name}` : ""),
     h("span", { class: "may" }, grantState(grant.state), grant.enabled ? null : [" · ", state("warn", "Disabled")]),
   ];
 }

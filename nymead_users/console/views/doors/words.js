@@ -58,8 +58,8 @@ export function grantState(name) {
 export const grantStateMeaning = (name) => GRANT_STATES[name]?.[2] ?? "";
 
 const KEY_STATUS = /** @type {Record<string, [any, string, string]>} */ ({
-  NotApplied: ["", "Not applied", "It opens no lock."],
-  Pending: ["wait", "Pending", "No lock of its levels has heard of it yet."],
+  NotApplied: ["", "Not applied", "It has no level with a lock in it."],
+  Pending: ["wait", "Pending", "No lock of its levels knows it yet."],
   Applied: ["ok", "Applied", "All locks of its levels know it."],
   PartiallyApplied: ["wait", "Partially applied", "Not all locks of its levels know it yet."],
   Failed: ["danger", "Failed", "A lock could not take it when it last tried; it will try again."],
