@@ -10,7 +10,9 @@
     ├── Duplicate
     ├── OwnerNotFound, LockNotFound, LockGroupNotFound, PersonNotFound,
     │   CredentialNotFound, GrantNotFound, SyncItemNotFound, MembershipNotFound
-    └── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
+    ├── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
+    └── of access keys: AccessKeyNotFound, KeyMissing, InvalidKey, InvalidPin, InvalidDate, AccessLevelNotFound,
+        NameTooLong
 
 The texts are for the API's clients; those of lock groups are the vendor's, to the letter (seed 003). Where the
 database fails, its StoreError comes through.
@@ -129,3 +131,37 @@ class TooManyGroups(AccessRefused):
 
     def __init__(self, count: int) -> None:
         super().__init__(f"this lock is already member of {count} groups and therefore cannot join another group")
+
+
+class AccessKeyNotFound(AccessRefused):
+    """There is no such access key."""
+
+    text = "access key not found"
+
+
+class KeyMissing(AccessRefused):
+    """Nothing says which access key is meant."""
+
+    text = "id, key: one of them is wanted"
+
+
+class InvalidKey(AccessRefused):
+    """An identification that no access key can have."""
+
+
+class InvalidPin(AccessRefused):
+    """What is no PIN of an access key."""
+
+
+class InvalidDate(AccessRefused):
+    """A window that ends before it begins."""
+
+
+class AccessLevelNotFound(AccessRefused):
+    """There is no such access level."""
+
+    text = "access level not found"
+
+
+class NameTooLong(AccessRefused):
+    """A name of more characters than a person's may have here."""

@@ -21,8 +21,10 @@ from nymead_users.access.decision import Decision
 from nymead_users.access.decisions import Asked, Decisions, PinRules
 from nymead_users.access.grants import Grants, NewGrant
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys, Holder, Which
 from nymead_users.access.locks import Locks
 from nymead_users.access.model import (
+    AccessKey,
     Confirmation,
     Credential,
     CredentialType,
@@ -84,6 +86,7 @@ class Building:
     groups: Groups
     sync: Synchronisation
     decisions: Decisions
+    keys: AccessKeys
     told: list[Any] = field(default_factory=list)
     owner: str = ""
 
@@ -111,6 +114,7 @@ class Building:
             Groups(model, limit=GROUPS_PER_LOCK),
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
+            AccessKeys(model, passwords),
         )
         for kind in (Added, Changed, Removed, Decided, SyncDue, Touched, UserAdded, UserChanged, UserRemoved):
             events.subscribe(kind, building.told.append)
@@ -189,6 +193,23 @@ class Building:
             "group_id": target.id if isinstance(target, LockGroup) else None,
         }
         return await self.grants.add(NewGrant(**{**ids, **given}), **BY)
+
+    async def key(
+        self,
+        identification: str = "1234567890",
+        *,
+        kind: CredentialType = CredentialType.PROXIMITY,
+        holder: Holder | None = None,
+        **given: Any,
+    ) -> AccessKey:
+        """An access key of that identification, added or changed."""
+        which = Which(type=kind, identification=identification)
+        return await self.keys.put(which, given, holder or Holder(), **BY)
+
+    async def key_now(self, key_id: str) -> AccessKey:
+        """An access key as it is now."""
+        pages = self.keys.pages(None, None, codes=True)
+        return next(iter([each async for page in pages for each in page if each.id == key_id]))
 
     async def grant_now(self, grant: Grant) -> Grant:
         """A grant as it is now."""
