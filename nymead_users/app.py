@@ -16,6 +16,7 @@ from nymead_users import __version__, systemd
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.sync import Synchronisation
@@ -31,6 +32,7 @@ from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.users import Users
 from nymead_users.namespaces.access import AccessNamespace
 from nymead_users.namespaces.access.namespace import AccessDomain
+from nymead_users.namespaces.accesskeys import AccessKeysNamespace
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
@@ -178,6 +180,7 @@ class _Access(NamedTuple):
 
     domain: AccessDomain
     groups: Groups
+    keys: AccessKeys
 
 
 def _access(
@@ -190,7 +193,8 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock))
+    groups = Groups(model, limit=settings.access.groups_per_lock)
+    return _Access(domain, groups, AccessKeys(model, passwords))
 
 
 class _Sessions:
@@ -225,6 +229,7 @@ class _Sessions:
                 UsersNamespace(users, push_button, events, notify, self_service=settings.self_service),
                 AccessNamespace(access.domain, events, notify),
                 LockGroupsNamespace(access.groups, events, notify),
+                AccessKeysNamespace(access.keys, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)

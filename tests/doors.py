@@ -17,6 +17,9 @@ NOWHERE = "11111111-2222-4333-8444-555555555555"
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
 
+#: The outcomes of each namespace's methods.
+ENUMERATIONS = {"Access": "AccessError", "LockGroups": "LockGroupError", "AccessKeys": "AccessKeyError"}
+
 #: Monday to Friday, 08:00 to 17:00.
 OFFICE_HOURS = {"weekly": [{"weekdays": WEEKDAYS, "from": "08:00", "until": "17:00"}]}
 
@@ -52,7 +55,7 @@ class Desk:
         """Call a method that must not succeed; its outcome, without the enumeration's name, and its text."""
         result = await self.ask(method, **params)
         assert set(result) <= {"error", "errorMessage"}, (method, params, result)
-        prefix = "LockGroupError" if method.startswith("LockGroups.") else "AccessError"
+        prefix = ENUMERATIONS[method.partition(".")[0]]
         outcome = str(result["error"])
         assert outcome.startswith(prefix)
         return outcome.removeprefix(prefix), result.get("errorMessage")

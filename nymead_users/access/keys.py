@@ -26,6 +26,7 @@ from nymead_users.access.errors import (
     KeyMissing,
     LockGroupNotFound,
     NameTooLong,
+    NotVisible,
     PersonNotFound,
 )
 from nymead_users.access.grants import NewGrant, alter, issue, revoke
@@ -116,14 +117,15 @@ class AccessKeys:
 
         A lock is on its way while it has not heard of something about the key's levels. Without any lock the key is
         not applied, whatever levels it has. Raises AccessKeyNotFound, for who sees some locks only also where the key
-        concerns none of them, and without ``codes`` for any code.
+        concerns none of them, and without ``codes`` NotVisible for a code.
         """
         async with self._model.read() as connection:
             sight = await seen(connection, sight)
             credential = await _find_key(connection, key_id)
-            hidden = credential.type is CredentialType.CODE and not codes
-            if hidden or (sight is not None and not await people.is_shown(connection, key_id, sight)):
+            if sight is not None and not await people.is_shown(connection, key_id, sight):
                 raise AccessKeyNotFound
+            if credential.type is CredentialType.CODE and not codes:
+                raise NotVisible("id: only administrators may ask about a code")
             found = await keys.deliveries(connection, key_id)
         shown = [each for each in found if sight is None or each.lock_id in sight]
         systems = [(system_id, list(each)) for system_id, each in groupby(shown, lambda each: each.system_id)]

@@ -427,12 +427,14 @@ async def test_what_who_sees_some_locks_only_sees_of_keys(building: Building) ->
     assert await building.keys.levels(None, sight) == [here]
     applied = AccessKeyStatus.APPLIED
     assert await building.keys.status(both.id, sight, codes=False) == (applied, [SystemStatus("s1", applied, None)])
-    for hidden in (elsewhere.id, code.id, NOBODY):
+    hidden = await building.key("13572468", kind=CODE, levels=[there.id])
+    for unknown in (elsewhere.id, hidden.id, NOBODY):
         with pytest.raises(errors.AccessKeyNotFound):
-            await building.keys.status(hidden, sight, codes=False)
+            await building.keys.status(unknown, sight, codes=False)
     await building.keys.status(code.id, None, codes=True)
-    with pytest.raises(errors.AccessKeyNotFound):
-        await building.keys.status(code.id, None, codes=False)
+    for seen in (sight, None):
+        with pytest.raises(errors.NotVisible, match="only administrators"):
+            await building.keys.status(code.id, seen, codes=False)
 
 
 # What is told

@@ -261,8 +261,10 @@ class Target:
         member = call("LockGroups.AddMembership", joining)["membership"]["id"]
         grant = call("Access.AddGrant", {"personId": person, "lockGroupId": group})["grant"]["id"]
         direct = call("Access.AddGrant", {"credentialId": credential, "lockId": lock})["grant"]["id"]
+        shown = {"key": {"identification": str(int(lock[:8], 16)), "type": "proximity"}, "accessLevels": [group]}
+        access_key = call("AccessKeys.AddAccessKey", {**shown, "ownerId": owner})["accessKey"]["id"]
         (item, *_) = call("Access.GetPendingSync", {"lockId": lock})["items"]
-        return [owner, person, lock, credential, group, member, grant, direct, item["id"]]
+        return [owner, person, lock, credential, group, member, grant, direct, access_key, item["id"]]
 
     def unharmed(self) -> None:
         """Somebody else is served, and nothing went wrong inside."""

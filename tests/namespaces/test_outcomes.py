@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from nymead_users.identity.errors import (
 from nymead_users.identity.tokens import TokenInfo
 from nymead_users.namespaces.access import namespace as access
 from nymead_users.namespaces.access.types import AccessError
+from nymead_users.namespaces.accesskeys import namespace as accesskeys
+from nymead_users.namespaces.accesskeys.types import AccessKeyError
 from nymead_users.namespaces.answers import answer
 from nymead_users.namespaces.lockgroups import namespace as lockgroups
 from nymead_users.namespaces.lockgroups.types import LockGroupError
@@ -109,8 +112,13 @@ def test_every_refusal_has_an_outcome() -> None:
 
 def test_every_refusal_about_doors_has_an_outcome() -> None:
     """No refusal about doors is without a name in a namespace that tells of it; every name is used."""
-    assert set(access.OUTCOMES) | set(lockgroups.OUTCOMES) == {*refusals(AccessRefused), StoreError}
-    for outcomes, enum in ((access.OUTCOMES, AccessError), (lockgroups.OUTCOMES, LockGroupError)):
+    namespaces: list[tuple[Mapping[type[Exception], StrEnum], type[StrEnum]]] = [
+        (access.OUTCOMES, AccessError),
+        (lockgroups.OUTCOMES, LockGroupError),
+        (accesskeys.OUTCOMES, AccessKeyError),
+    ]
+    assert {refusal for outcomes, _ in namespaces for refusal in outcomes} == {*refusals(AccessRefused), StoreError}
+    for outcomes, enum in namespaces:
         assert {*outcomes.values(), enum(f"{enum.__name__}NoError")} == set(enum)
 
 

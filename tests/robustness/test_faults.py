@@ -318,6 +318,9 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockGroups.GetLockGroup", {**about, "id": place.group}),
             ("LockGroups.GetLockGroupGrants", {**about, "id": place.group}),
             ("LockGroups.GetMemberships", {**about, "lockGroupId": place.group}),
+            ("AccessKeys.GetAccessKeys", {}),
+            ("AccessKeys.GetAccessLevels", {}),
+            ("AccessKeys.GetAccessKeyStatus", {"id": place.key}),
         ]
         changes: list[tuple[str, dict[str, Any]]] = [
             ("Access.AddOwner", {"title": "Works"}),
@@ -339,6 +342,9 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockGroups.AddMembership", {**about, "lockGroupId": place.group, "boundLockId": place.back}),
             ("LockGroups.RemoveMembership", {**about, "lockGroupId": place.group, "id": place.member}),
             ("LockGroups.RemoveLockGroup", {**about, "id": place.other_group, "forceUnjoinLocks": True}),
+            ("AccessKeys.AddAccessKey", {"id": place.key, "pin": "1234", "accessLevels": [place.group]}),
+            ("AccessKeys.AddAccessKey", {"key": {"identification": "2", "type": "proximity"}}),
+            ("AccessKeys.RemoveAccessKey", {"id": place.key}),
         ]
         before = [await desk.done(method, **params) for method, params in reads]
         limit_files(process, 0)

@@ -26,6 +26,7 @@ from websockets.asyncio.client import connect
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.sync import Synchronisation
@@ -44,6 +45,7 @@ from nymead_users.identity.users import Users
 from nymead_users.logs import JsonFormatter, TextFormatter
 from nymead_users.namespaces.access import AccessNamespace
 from nymead_users.namespaces.access.namespace import AccessDomain
+from nymead_users.namespaces.accesskeys import AccessKeysNamespace
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
@@ -407,6 +409,7 @@ class House:
                 UsersNamespace(self.users, button, events, broadcaster.notify, self_service=self_service),
                 AccessNamespace(doors, events, broadcaster.notify),
                 LockGroupsNamespace(Groups(model, limit=10), events, broadcaster.notify),
+                AccessKeysNamespace(AccessKeys(model, passwords), events, broadcaster.notify),
             ]
         )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))

@@ -46,7 +46,8 @@ async def methods(desk: Desk, scope: str) -> dict[str, list[str]]:
     return {
         name: [param.rpartition(":")[2] for param in declared["params"]]
         for name, declared in contract["methods"].items()
-        if name.startswith(("Access.", "LockGroups.")) and declared["permissionScope"] == f"PermissionScope{scope}"
+        if name.startswith(("Access.", "LockGroups.", "AccessKeys."))
+        and declared["permissionScope"] == f"PermissionScope{scope}"
     }
 
 
@@ -54,6 +55,7 @@ async def everything(admin: Desk, place: Premises) -> list[Any]:
     """All there is about doors, without the log."""
     about = {"ownerAccountId": place.owner}
     found = [await admin.ask(f"Access.Get{things}") for things in ("Owners", "Locks", "Persons", "Credentials")]
+    found.append(await admin.ask("AccessKeys.GetAccessKeys"))
     found.append(await admin.ask("Access.GetGrants"))
     found.append(await admin.ask("LockGroups.GetLockGroups", **about))
     groups, locks = (place.group, place.other_group), (place.front, place.back)
@@ -125,11 +127,14 @@ async def test_a_guest_learns_nothing_of_other_doors_from_any_method(home: Serve
         "credentialId": [place.code],
         "grantId": [place.other_grant],
         "lockGroupId": [place.other_group, place.group],
-        "id": [place.other_group, place.other_member, place.group],
+        "id": [place.other_group, place.other_member, place.group, place.code],
         "title": ["mine"],
         "type": ["code"],
         "value": ["1234"],
         "credential": [{"type": "code", "value": "1234"}],
+        "key": [{"type": "code", "identification": "24681357"}],
+        "accessLevels": [[place.group]],
+        "person": [{"id": place.bob}],
         "items": [[], [{"id": NOWHERE}]],
         "expand": ["statistics", "boundLock"],
         "includeUnboundLocks": [True],
