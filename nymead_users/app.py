@@ -17,6 +17,7 @@ from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
@@ -33,6 +34,7 @@ from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.users import Users
 from nymead_users.namespaces.access import AccessNamespace
 from nymead_users.namespaces.access.namespace import AccessDomain
+from nymead_users.namespaces.accesskeys import AccessKeysNamespace
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
@@ -184,6 +186,7 @@ class _Access(NamedTuple):
     groups: Groups
     authorizations: Authorizations
     roles: Roles
+    keys: AccessKeys
 
 
 def _access(
@@ -196,7 +199,8 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model), Roles(model))
+    groups = Groups(model, limit=settings.access.groups_per_lock)
+    return _Access(domain, groups, Authorizations(model), Roles(model), AccessKeys(model, passwords))
 
 
 class _Sessions:
@@ -233,6 +237,7 @@ class _Sessions:
                 LockGroupsNamespace(access.groups, events, notify),
                 SmartlockAuthsNamespace(access.authorizations, events, notify),
                 LockRolesNamespace(access.roles, events, notify),
+                AccessKeysNamespace(access.keys, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)

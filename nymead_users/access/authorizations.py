@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from nymead_users.access.errors import GrantNotFound, InvalidValue, NameTooLong, NotVisible, UnderWay
 from nymead_users.access.grants import NewGrant, alter, issue, revoke
 from nymead_users.access.model import Credential, CredentialType, Grant, GrantKind, Sight
+from nymead_users.access.people import alter as alter_credential
 from nymead_users.access.people import keep
 from nymead_users.access.schedule import InvalidSchedule, Schedule
 from nymead_users.access.store import granted, people, places
@@ -232,8 +233,7 @@ async def _update_credential(work: Work, grant: Grant, given: Mapping[str, Any])
         await people.require_free(
             work.connection, before.owner_id, before.type, values["value"], lock_id=before.lock_id, but=before.id
         )
-    await people.change_credential(work.connection, before.id, values)
-    work.changed(await people.find_credential(work.connection, before.id), {before.lock_id})
+    await alter_credential(work, before, values)
     return True
 
 

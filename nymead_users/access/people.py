@@ -22,6 +22,9 @@ MAX_CREDENTIALS = 50
 #: Marks what a change leaves as it is, where None is a value of its own.
 KEEP: Any = object()
 
+#: What of a credential ends its lock-out.
+UNLOCKED: dict[str, Any] = {"wrong_pins": 0, "locked_until": None}
+
 
 class People:
     """Verbs on owners, persons and credentials.
@@ -71,7 +74,7 @@ class People:
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
             values["user_id"] = await _user(work, owner, username, None)
-            return await enter(work, owner, values)
+            return await introduce(work, owner, values)
 
     async def update(self, person_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Person:
         """Change what is given; a username of None unlinks the user. Raises PersonNotFound and Duplicate.
@@ -94,6 +97,8 @@ class People:
                 work.changed(person, await _locks(work, grants))
             if person.phone != before.phone:
                 await _known_by_phone(work, person, grants)
+            if (person.first_name, person.last_name) != (before.first_name, before.last_name):
+                work.keys_changed(key.id for key in await people.credentials_of(work.connection, [person_id]))
         return person
 
     async def remove(self, person_id: str, *, by: str, confirm: Confirm) -> None:
@@ -167,34 +172,19 @@ class People:
 
         Raises CredentialNotFound and Busy.
         """
-        values: dict[str, Any] = {"wrong_pins": 0, "locked_until": None}
+        values = dict(UNLOCKED)
         if pin is not KEEP:
             values["pin_hash"] = await self._hash(pin)
         if enabled is not None:
             values["enabled"] = enabled
         async with self._model.change(by, confirm) as work:
             before = await people.find_credential(work.connection, credential_id)
-            await people.change_credential(work.connection, credential_id, values)
-            credential = await people.find_credential(work.connection, credential_id)
-            grants = await _usable(work, credential)
-            if credential.enabled != before.enabled:
-                await subject_changed(work, grants)
-            # A PIN in place of another one looks the same, and is a change nevertheless.
-            if credential != before or (pin is not KEEP and pin is not None):
-                work.changed(credential, await _locks(work, grants))
-        return credential
+            return await alter(work, before, values)
 
     async def remove_credential(self, credential_id: str, *, by: str, confirm: Confirm) -> None:
         """Remove a credential with its grants, of which locks hear. Raises CredentialNotFound."""
         async with self._model.change(by, confirm) as work:
-            credential = await people.find_credential(work.connection, credential_id)
-            own = await granted.every_grant_of_subject(work.connection, credential_id=credential_id)
-            usable = await _usable(work, credential)
-            work.removed(credential, await _locks(work, [*own, *usable]))
-            await withdraw(work, own)
-            await people.remove_credential(work.connection, credential_id)
-            gone = {grant.id for grant in own}
-            await subject_changed(work, [grant for grant in usable if grant.id not in gone])
+            await discard(work, await people.find_credential(work.connection, credential_id))
 
     async def user_removed(self, connection: Connection, username: str) -> Callable[[], None]:
         """Unlink a user, and the locks for which they speak, in the transaction that removes them.
@@ -219,11 +209,11 @@ class People:
         return await self._passwords.hash(pin)
 
 
-async def enter(work: Work, owner_id: str, given: dict[str, Any]) -> Person:
-    """Make a person of what is given of their columns."""
+async def introduce(work: Work, owner_id: str, values: dict[str, Any]) -> Person:
+    """Add a person: first_name, last_name, email, phone, enabled and user_id, each where it is given."""
     person_id = new_id()
-    values = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True, **given}
-    await people.add_person(work.connection, person_id, owner_id, values)
+    defaults = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True}
+    await people.add_person(work.connection, person_id, owner_id, {**defaults, **values})
     person = await people.find_person(work.connection, person_id)
     work.added(person)
     return person
@@ -254,6 +244,30 @@ async def _known_by_phone(work: Work, person: Person, grants: list[Grant]) -> No
             work.grant_changed(grant.id)
 
 
+async def alter(work: Work, before: Credential, values: dict[str, Any]) -> Credential:
+    """Change what is given of a credential's columns; locks hear of it where it is enabled or disabled."""
+    await people.change_credential(work.connection, before.id, values)
+    credential = await people.find_credential(work.connection, before.id)
+    grants = await _usable(work, credential)
+    if credential.enabled != before.enabled:
+        await subject_changed(work, grants)
+    # A PIN in place of another one looks the same, and is a change nevertheless.
+    if credential != before or values.get("pin_hash") is not None:
+        work.changed(credential, await _locks(work, grants))
+    return credential
+
+
+async def discard(work: Work, credential: Credential) -> None:
+    """Remove a credential with its grants, of which locks hear."""
+    own = await granted.every_grant_of_subject(work.connection, credential_id=credential.id)
+    usable = await _usable(work, credential)
+    work.removed(credential, await _locks(work, [*own, *usable]))
+    await withdraw(work, own)
+    await people.remove_credential(work.connection, credential.id)
+    gone = {grant.id for grant in own}
+    await subject_changed(work, [grant for grant in usable if grant.id not in gone])
+
+
 async def _user(work: Work, owner_id: str, username: str | None, person_id: str | None) -> int | None:
     """The key of the user to link. Raises InvalidValue and Duplicate."""
     if username is None:
@@ -276,11 +290,6 @@ async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> 
     if owner_id not in (None, person.owner_id):
         raise PersonNotFound("the person is another owner's")
     return person.owner_id
-
-
-async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
-    """The locks that a credential concerns."""
-    return await _locks(work, await _usable(work, credential))
 
 
 async def _usable(work: Work, credential: Credential) -> list[Grant]:

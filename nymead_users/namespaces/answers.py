@@ -44,6 +44,11 @@ def may_hear(locks: frozenset[str], user: User) -> bool:
     return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or not locks.isdisjoint(user.things)
 
 
+def may_hear_codes(user: User) -> bool:
+    """Whether a user may hear of codes: whoever reads one may use it."""
+    return includes(user.scopes, Scope.ADMIN)
+
+
 def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]:
     """In whose name a caller changes something, and what confirms that they still may."""
     return _name(caller), partial(confirm, caller, scope)

@@ -79,7 +79,9 @@ def test_every_method_named_exists(page: Path) -> None:
     """A page names no method or notification that is not there, but where it shows what that is answered."""
     known = {*CONTRACT["methods"], *CONTRACT["notifications"], *UNLISTED, "JSONRPC.Introspect", "Users.Invite"}
     text = page.read_text()
-    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|Operator|rpc)\.[A-Za-z]+", text)) - {"rpc.org"}
+    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|AccessKeys|Operator|rpc)\.[A-Za-z]+", text)) - {
+        "rpc.org"
+    }
     assert named <= known
     if "Users.Invite" in named:
         assert "No such method" in text

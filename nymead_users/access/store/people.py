@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, or_, select, union, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
-from nymead_users.access.store.reach import reaching
+from nymead_users.access.store.reach import locks_of_groups, reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
 from nymead_users.storage.tables import credentials, grants, owners, persons, users
@@ -195,6 +195,14 @@ async def unlink_user(connection: Connection, username: str) -> list[str]:
 # Credentials
 
 
+def _usable_at(lock_ids: frozenset[str]) -> ColumnElement[bool]:
+    """Whether a credential has a grant at one of these locks, its own or its person's."""
+    return or_(
+        credentials.c.id.in_(select(grants.c.credential_id).where(reaching(lock_ids))),
+        credentials.c.person_id.in_(select(grants.c.person_id).where(reaching(lock_ids))),
+    )
+
+
 async def credential_pages(
     connection: Connection, owner_id: str | None, person_id: str | None, sight: Sight, *, codes: bool
 ) -> AsyncGenerator[list[Credential]]:
@@ -210,14 +218,38 @@ async def credential_pages(
     if person_id is not None:
         statement = statement.where(credentials.c.person_id == person_id)
     if sight is not None:
-        statement = statement.where(
-            or_(
-                credentials.c.id.in_(select(grants.c.credential_id).where(reaching(sight))),
-                credentials.c.person_id.in_(select(grants.c.person_id).where(reaching(sight))),
-            )
-        )
+        statement = statement.where(_usable_at(sight))
     async for page in pages(connection, statement, (credentials.c.id,), _credential):
         yield page
+
+
+async def is_shown(connection: Connection, credential_id: str, lock_ids: frozenset[str]) -> bool:
+    """Whether somebody who sees these locks only may know of a credential."""
+    statement = select(credentials.c.id).where(credentials.c.id == credential_id, _usable_at(lock_ids))
+    return await connection.scalar(statement) is not None
+
+
+async def locks_of_credentials(connection: Connection, credential_ids: Iterable[str]) -> dict[str, set[str]]:
+    """The locks that each credential concerns: its own grants and its person's reach them, as far as not revoked.
+
+    What is one lock's alone is used by its own grants.
+    """
+    columns = (credentials.c.id, grants.c.lock_id, grants.c.group_id)
+    own = select(*columns).join_from(credentials, grants, grants.c.credential_id == credentials.c.id)
+    theirs = (
+        select(*columns)
+        .join_from(credentials, grants, grants.c.person_id == credentials.c.person_id)
+        .where(credentials.c.lock_id.is_(None))
+    )
+    found: list[Row[*tuple[Any, ...]]] = []
+    for part in chunks(sorted(set(credential_ids))):
+        chosen = (credentials.c.id.in_(part), grants.c.revoked.is_(None))
+        found += (await connection.execute(union(own.where(*chosen), theirs.where(*chosen)))).all()
+    by_group = await locks_of_groups(connection, {group_id for _, _, group_id in found if group_id})
+    locks: dict[str, set[str]] = {}
+    for credential_id, lock_id, group_id in found:
+        locks.setdefault(credential_id, set()).update([lock_id] if lock_id else by_group.get(group_id, []))
+    return locks
 
 
 async def find_credential(connection: Connection, credential_id: str) -> Credential:

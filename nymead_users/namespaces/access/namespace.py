@@ -78,7 +78,17 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, refused, sight_of, speaker
+from nymead_users.namespaces.answers import (
+    answer,
+    given,
+    listed,
+    may_hear,
+    may_hear_codes,
+    on_behalf,
+    refused,
+    sight_of,
+    speaker,
+)
 from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -613,7 +623,7 @@ _answer = partial(answer, OUTCOMES, AccessError.NO_ERROR)
 def _audience(event: Added | Changed | Removed) -> Callable[[User], bool]:
     """Who may hear of a change: whoever may read what it is about."""
     if isinstance(event.thing, Credential) and event.thing.type is CredentialType.CODE:
-        return lambda user: includes(user.scopes, Scope.ADMIN)
+        return may_hear_codes
     if isinstance(event.thing, Owner):
         return lambda user: includes(user.scopes, READ)
     return partial(may_hear, event.locks)
