@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -134,15 +134,20 @@ async def find_persons(connection: Connection, person_ids: Iterable[str]) -> dic
     return found
 
 
-async def add_person(connection: Connection, person_id: str, owner_id: str, values: dict[str, Any]) -> None:
-    """Add a person, who gets the owner's next number."""
-    number = await connection.scalar(
+async def add_persons(connection: Connection, owner_id: str, rows: Mapping[str, dict[str, Any]]) -> None:
+    """Add an owner's persons by id, all with the same columns, who get the owner's next numbers in this order."""
+    count = len(rows)
+    first = await connection.scalar(
         update(owners)
         .where(owners.c.id == owner_id)
-        .values(next_number=owners.c.next_number + 1)
-        .returning(owners.c.next_number - 1)
+        .values(next_number=owners.c.next_number + count)
+        .returning(owners.c.next_number - count)
     )
-    await connection.execute(insert(persons).values(id=person_id, owner_id=owner_id, number=number, **values))
+    numbered = enumerate(rows.items(), first or 0)
+    await connection.execute(
+        insert(persons),
+        [{"id": person_id, "owner_id": owner_id, "number": number, **row} for number, (person_id, row) in numbered],
+    )
 
 
 async def change_person(connection: Connection, person_id: str, values: dict[str, Any]) -> None:
@@ -274,23 +279,26 @@ async def pin_hash(connection: Connection, credential_id: str) -> str | None:
     return found
 
 
-async def add_credential(connection: Connection, credential: Credential, pin_hash: str | None) -> None:
-    """Add a credential. Raises Duplicate."""
-    await require_free(connection, credential.owner_id, credential.type, credential.value, lock_id=credential.lock_id)
+async def add_credentials(connection: Connection, added: Iterable[tuple[Credential, str | None]]) -> None:
+    """Add credentials with the hashes of their PINs."""
     await connection.execute(
-        insert(credentials).values(
-            id=credential.id,
-            owner_id=credential.owner_id,
-            person_id=credential.person_id,
-            type=credential.type.value,
-            value=credential.value,
-            pin_hash=pin_hash,
-            enabled=credential.enabled,
-            wrong_pins=0,
-            lock_id=credential.lock_id,
-            valid_from=credential.valid_from,
-            valid_before=credential.valid_before,
-        )
+        insert(credentials),
+        [
+            {
+                "id": credential.id,
+                "owner_id": credential.owner_id,
+                "person_id": credential.person_id,
+                "type": credential.type.value,
+                "value": credential.value,
+                "pin_hash": pin_hash,
+                "enabled": credential.enabled,
+                "wrong_pins": 0,
+                "lock_id": credential.lock_id,
+                "valid_from": credential.valid_from,
+                "valid_before": credential.valid_before,
+            }
+            for credential, pin_hash in added
+        ],
     )
 
 
