@@ -19,6 +19,7 @@ from nymead_users.access.groups import Groups
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.sync import Synchronisation
+from nymead_users.access.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
 from nymead_users.console import console_site
@@ -178,6 +179,7 @@ class _Access(NamedTuple):
 
     domain: AccessDomain
     groups: Groups
+    transfer: Transfer
 
 
 def _access(
@@ -190,7 +192,8 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock))
+    limit = settings.access.groups_per_lock
+    return _Access(domain, Groups(model, limit=limit), Transfer(model, users, passwords, groups_limit=limit))
 
 
 class _Sessions:
@@ -231,7 +234,7 @@ class _Sessions:
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, access.transfer)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"

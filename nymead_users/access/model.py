@@ -199,6 +199,17 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class SharingRole:
+    """Whether a person may share a lock, and what the lock's app calls them."""
+
+    id: str
+    person_id: str
+    lock_id: str
+    user_name: str
+    can_share: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SyncItem:
     """One thing that a lock must hear of; items are heard in the order of their numbers."""
 

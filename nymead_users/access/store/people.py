@@ -7,14 +7,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, literal, or_, select, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
 from nymead_users.access.store.reach import reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import credentials, grants, owners, persons, users
+from nymead_users.storage.tables import credentials, grants, lock_groups, locks, owners, persons, users
 
 _PERSON = (
     persons.c.owner_id,
@@ -63,6 +63,27 @@ async def list_owners(connection: Connection) -> list[Owner]:
 async def add_owner(connection: Connection, owner: Owner) -> None:
     """Add an owner."""
     await connection.execute(insert(owners).values(id=owner.id, title=owner.title, next_number=1))
+
+
+async def change_owner(connection: Connection, owner_id: str, title: str) -> None:
+    """Change an owner's title."""
+    await connection.execute(update(owners).where(owners.c.id == owner_id).values(title=title))
+
+
+async def unused_owner(connection: Connection) -> str | None:
+    """The only owner, if nothing is that one's, not even something that was removed."""
+    found = (await connection.scalars(select(owners.c.id).limit(2))).all()
+    if len(found) != 1:
+        return None
+    for table in (persons, locks, lock_groups, credentials, grants):
+        if await connection.scalar(select(literal(1)).where(table.c.owner_id == found[0]).limit(1)):
+            return None
+    return str(found[0])
+
+
+async def replace_owner(connection: Connection, owner_id: str, owner: Owner) -> None:
+    """Have another owner in the place of one that is unused."""
+    await connection.execute(update(owners).where(owners.c.id == owner_id).values(id=owner.id, title=owner.title))
 
 
 async def require_owner(connection: Connection, owner_id: str | None) -> str:
@@ -165,6 +186,12 @@ async def find_user(connection: Connection, username: str) -> int | None:
     """The key of a user."""
     found: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
     return found
+
+
+async def user_keys(connection: Connection) -> dict[str, int]:
+    """The keys of all users, by name."""
+    rows = await connection.execute(select(users.c.username, users.c.id))
+    return dict(rows.tuples().all())
 
 
 async def taken_user(connection: Connection, owner_id: str, user_id: int, person_id: str | None) -> bool:
