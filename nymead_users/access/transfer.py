@@ -124,7 +124,7 @@ class Transfer:
                 _keep(taking, dry_run=upload.dry_run)
         except _NotStored as end:
             return Report(False, tuple(end.taking.verdicts), tuple(end.taking.faults))
-        log.warning(
+        log.info(
             "imported",
             extra={
                 outcome.value: sum(verdict.outcome is outcome for verdict in taking.verdicts)

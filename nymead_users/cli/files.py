@@ -43,7 +43,7 @@ LISTS = ("owners", "users", "persons", "locks", "lockGroups", "keys", "roles", "
 #: that is longer by itself.
 ROWS, BYTES = 250, 256 * 1024
 
-#: Seconds for a reply: a part with many PINs takes a minute to hash on a small machine, and storing it all takes longer.
+#: Seconds for a reply: on a small machine a part with many PINs takes a minute to hash, and storing it all longer.
 LONG = 3600.0
 
 #: Rows from which on progress is told.
