@@ -140,7 +140,7 @@ class Transfer:
         """
         async with self._model.read() as connection:
             if Kind.OWNERS in kinds:
-                yield Kind.OWNERS, await people.list_owners(connection)
+                yield Kind.OWNERS, sorted(await people.list_owners(connection), key=lambda owner: owner.id)
             if Kind.USERS in kinds:
                 async with aclosing(self._users.pages_in(connection)) as users:
                     async for page in users:

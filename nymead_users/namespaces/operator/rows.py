@@ -101,14 +101,10 @@ FIELDS: dict[Kind, dict[str, str]] = {
     },
 }
 
-#: What the model's changes are called beyond that.
-_CHANGES = {"secret": "pin"}
-
 
 def changed_fields(kind: Kind, fields: tuple[str, ...]) -> list[str]:
-    """What has changed, by the API's names."""
-    names = {attribute: name for name, attribute in FIELDS[kind].items()}
-    return [names.get(attribute) or _CHANGES[attribute] for attribute in fields]
+    """What has changed, by the API's names and in their order."""
+    return [name for name, attribute in (*FIELDS[kind].items(), ("pin", "secret")) if attribute in fields]
 
 
 # Written
