@@ -22,6 +22,7 @@ from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
+from nymead_users.access.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
 from nymead_users.console import console_site
@@ -187,6 +188,7 @@ class _Access(NamedTuple):
     authorizations: Authorizations
     roles: Roles
     keys: AccessKeys
+    transfer: Transfer
 
 
 def _access(
@@ -199,8 +201,15 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    groups = Groups(model, limit=settings.access.groups_per_lock)
-    return _Access(domain, groups, Authorizations(model), Roles(model), AccessKeys(model, passwords))
+    limit = settings.access.groups_per_lock
+    return _Access(
+        domain,
+        Groups(model, limit=limit),
+        Authorizations(model),
+        Roles(model),
+        AccessKeys(model, passwords),
+        Transfer(model, users, passwords, groups_limit=limit),
+    )
 
 
 class _Sessions:
@@ -244,7 +253,7 @@ class _Sessions:
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users, access.transfer)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"

@@ -31,8 +31,7 @@ from nymead_users.access.errors import (
 )
 from nymead_users.access.grants import NewGrant, alter, issue, revoke
 from nymead_users.access.model import AccessKey, AccessKeyStatus, Credential, CredentialType, LockGroup, Sight
-from nymead_users.access.people import UNLOCKED, discard, introduce, keep
-from nymead_users.access.people import alter as alter_credential
+from nymead_users.access.people import UNLOCKED, amend_credential, discard, introduce, keep
 from nymead_users.access.store import granted, keys, people, places
 from nymead_users.access.store.filters import Query
 from nymead_users.access.store.keys import Delivery
@@ -152,7 +151,7 @@ class AccessKeys:
                 key = await _make(work, which, value, values, holder)
             else:
                 _check_window({"valid_from": before.valid_from, "valid_before": before.valid_before, **values})
-                key = await alter_credential(work, before, values)
+                key = await amend_credential(work, before, values)
             await _set_levels(work, key, given)
             return (await keys.find_keys(work.connection, [key.id]))[key.id]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ from nymead_users.access.store.syncing import Due
 from nymead_users.events import EventBus
 from nymead_users.storage.database import Connection, Database
 from nymead_users.storage.errors import IntegrityViolation
+
+#: Changes looked at before others have their turn: an import can make tens of thousands.
+TURN = 250
 
 #: Raises if the caller may not make a change any more.
 Confirm = Callable[[], None]
@@ -211,9 +215,11 @@ class Work:
         for group_id, kind in self._groups.items():
             group = await places.find_group(self.connection, group_id, removed=True)
             self.changes.append(kind(group, frozenset(members.get(group_id, []))))
-        for change in self.changes:
+        for number, change in enumerate(self.changes, 1):
             if isinstance(change, Added | Changed | Removed):
                 self._log_change(change)
+            if not number % TURN:
+                await asyncio.sleep(0)
         await log.write(self.connection, self._entries)
         await self._settle_keys()
         self.changes += map(SyncDue, self._due)

@@ -32,6 +32,7 @@ from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
+from nymead_users.access.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.client import Client
 from nymead_users.client.client import Notification
@@ -422,7 +423,8 @@ class House:
         )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))
         public.add(DiscoveryNamespace(public, "1"))
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(button, self.users)])
+        transfer = Transfer(model, self.users, passwords, groups_limit=10)
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(button, self.users, transfer)])
         limits = Limits(message_size=1 << 20, outbox_size=1 << 23, handshake_time=PATIENCE)
         self._public, self._operator = (
             SessionFactory(

@@ -155,6 +155,11 @@ async def list_groups(connection: Connection, owner_id: str | None, sight: Sight
     return [_group(row) for row in await connection.execute(statement)]
 
 
+async def every_group(connection: Connection) -> list[LockGroup]:
+    """The groups of all owners, and those that were removed, by id."""
+    return [_group(row) for row in await connection.execute(_groups().order_by(lock_groups.c.id))]
+
+
 async def find_group(
     connection: Connection, group_id: str, *, owner_id: str | None = None, removed: bool = False
 ) -> LockGroup:
