@@ -103,7 +103,7 @@ async def test_get_roles_of_a_lock_holder(holder: Holder) -> None:
     }
     other = Holder(holder.desk, await holder.desk.add("Access.AddOwner", title="Works"))
     assert await other.get("GetRoles") == []
-    assert await other.refused("GetLockRoles", lockId=DOOR) == ("LockNotFound", "bound lock not found")
+    assert await other.refused("GetLockRoles", lockId=DOOR) == ("LockNotFound", "lock not found")
 
 
 async def test_get_roles_of_a_lock(holder: Holder) -> None:
