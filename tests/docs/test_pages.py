@@ -20,6 +20,7 @@ from nymead_users.access.errors import AccessRefused, AlreadyMember, TooManyGrou
 from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.namespaces.lockgroups.namespace import OUTCOMES
+from nymead_users.namespaces.lockroles.types import LockRoleError
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
 CONTRACT = json.loads((ROOT / "schema" / "introspection.json").read_text())
@@ -79,7 +80,8 @@ def test_every_method_named_exists(page: Path) -> None:
     """A page names no method or notification that is not there, but where it shows what that is answered."""
     known = {*CONTRACT["methods"], *CONTRACT["notifications"], *UNLISTED, "JSONRPC.Introspect", "Users.Invite"}
     text = page.read_text()
-    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|Operator|rpc)\.[A-Za-z]+", text)) - {"rpc.org"}
+    spaces = "JSONRPC|Users|Access|LockGroups|LockRoles|Operator|rpc"
+    named = set(re.findall(rf"\b(?:{spaces})\.[A-Za-z]+", text)) - {"rpc.org"}
     assert named <= known
     if "Users.Invite" in named:
         assert "No such method" in text
@@ -155,6 +157,13 @@ def test_the_messages_of_lock_groups_are_the_servers() -> None:
     # Duplicate is another name for a membership that is there, and says so in the database's words.
     texts[OUTCOMES[AlreadyMember].value] = AlreadyMember.text
     assert told == {outcome: text for outcome, text in texts.items() if text}
+
+
+def test_the_outcomes_of_sharing_are_the_servers() -> None:
+    """The page on sharing explains every outcome but success and a failing store."""
+    page = (DOCS / "guides" / "sharing.md").read_text().partition("## Outcomes ")[2]
+    told = re.findall(r"`(LockRoleError\w+)`", page)
+    assert sorted(told) == sorted(set(LockRoleError) - {LockRoleError.NO_ERROR, LockRoleError.BACKEND_ERROR})
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "assets").glob("*.svg")), ids=lambda path: path.name)
