@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from nymead_users import __version__, systemd
+from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
@@ -38,6 +39,7 @@ from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
 from nymead_users.namespaces.lockroles import LockRolesNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
+from nymead_users.namespaces.smartlockauths import SmartlockAuthsNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.rpc.dispatcher import Dispatcher
 from nymead_users.rpc.observed import ObservedDispatcher
@@ -180,6 +182,7 @@ class _Access(NamedTuple):
 
     domain: AccessDomain
     groups: Groups
+    authorizations: Authorizations
     roles: Roles
 
 
@@ -193,7 +196,7 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Roles(model))
+    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model), Roles(model))
 
 
 class _Sessions:
@@ -228,6 +231,7 @@ class _Sessions:
                 UsersNamespace(users, push_button, events, notify, self_service=settings.self_service),
                 AccessNamespace(access.domain, events, notify),
                 LockGroupsNamespace(access.groups, events, notify),
+                SmartlockAuthsNamespace(access.authorizations, events, notify),
                 LockRolesNamespace(access.roles, events, notify),
             ]
         )
@@ -235,7 +239,7 @@ class _Sessions:
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"

@@ -176,7 +176,8 @@ async def _access(stage: _Stage) -> None:
         await admin.call("JSONRPC.CreateUser", ALICE)
         await admin.call("JSONRPC.Authenticate", {**ALICE, "deviceName": "Alice's phone"})
         await admin.call("Users.CreateUser", {**BOB, "scopes": []})
-        await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": ["Access", "LockGroups", "LockRoles"]})
+        namespaces = ["Access", "LockGroups", "LockRoles", "SmartlockAuths"]
+        await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": namespaces})
         (owner,) = (await admin.example("Access.GetOwners"))["owners"]
         lock = {"title": "Front door", "lockId": DOOR, "timeZone": "Europe/Vienna"}
         await admin.example("Access.AddLock", lock)
@@ -207,6 +208,7 @@ async def _access(stage: _Stage) -> None:
         await admin.example("Access.RevokeGrant", {"grantId": grant_id})
         await admin.example("Access.GetEvents", {"lockId": DOOR, "limit": 1})
         await _lock_group(admin, owner["id"], bob)
+        await _authorizations(admin)
         await _sharing(admin, owner["id"], bob)
         await admin.example("Access.RemoveCredential", {"credentialId": key_id})
         await admin.example("Access.RemovePerson", {"personId": bob})
@@ -232,6 +234,29 @@ async def _lock_group(admin: _Connection, owner_id: str, person_id: str) -> None
     await admin.example("LockGroups.RemoveMembership", {**in_group, "id": membership["membership"]["id"]})
     await admin.call("Access.SyncLock", {"lockId": DOOR})
     await admin.example("LockGroups.RemoveLockGroup", {**group, "forceRevokeGrants": True})
+
+
+async def _authorizations(admin: _Connection) -> None:
+    """Bob, who is person 1, and a cleaner with a code."""
+    door = {"smartlockId": DOOR}
+    hours = {"allowedWeekDays": 124, "allowedFromTime": 480, "allowedUntilTime": 1020}
+    for_bob = {"name": "Bob's phone", "accountUserId": 1, "remoteAllowed": True}
+    await admin.example("SmartlockAuths.CreateAuths", {**for_bob, "smartlockIds": [DOOR], **hours})
+    cleaner = {"name": "Cleaner", "remoteAllowed": False, "type": 13, "code": "394857"}
+    await admin.example("SmartlockAuths.CreateAuth", {**door, **cleaner, "allowedUntilDate": "2027-01-01T00:00:00Z"})
+    shared = await admin.example("SmartlockAuths.GenerateSharedKey", {**door, "name": "Visit", "accountUserId": 1})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
+    await admin.example("SmartlockAuths.GetAuths", {"accountUserId": -1})
+    await admin.example("SmartlockAuths.GetAuthsPaged", {"types": "0,13", "size": 1})
+    auths = (await admin.example("SmartlockAuths.GetSmartlockAuths", {**door, "types": "13"}))["auths"]
+    code, visit = {**door, "id": auths[0]["id"]}, {**door, "id": shared["auths"][0]["id"]}
+    await admin.example("SmartlockAuths.UpdateAuth", {**code, "code": "394858", "allowedUntilDate": None})
+    await admin.example("SmartlockAuths.GetAuth", code)
+    await admin.example("SmartlockAuths.UpdateAuths", {"auths": [{"id": visit["id"], "enabled": False}]})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
+    await admin.example("SmartlockAuths.RemoveAuth", code)
+    await admin.example("SmartlockAuths.RemoveAuths", {"ids": [visit["id"]]})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
 
 
 async def _sharing(admin: _Connection, owner_id: str, person_id: str) -> None:

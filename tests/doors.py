@@ -15,8 +15,14 @@ from nymead_users.client import CallError, Client, Notification
 #: An id that nothing has.
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 
-#: What the outcomes of a namespace are called.
-ERRORS = {"Access": "AccessError", "LockGroups": "LockGroupError", "LockRoles": "LockRoleError"}
+#: What the enumeration of a namespace's outcomes is called, but for its last word.
+ERRORS = {
+    "Access": "Access",
+    "AccessKeys": "AccessKey",
+    "LockGroups": "LockGroup",
+    "LockRoles": "LockRole",
+    "SmartlockAuths": "SmartlockAuth",
+}
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
 
@@ -55,7 +61,7 @@ class Desk:
         """Call a method that must not succeed; its outcome, without the enumeration's name, and its text."""
         result = await self.ask(method, **params)
         assert set(result) <= {"error", "errorMessage"}, (method, params, result)
-        prefix = ERRORS[method.partition(".")[0]]
+        prefix = f"{ERRORS[method.partition('.')[0]]}Error"
         outcome = str(result["error"])
         assert outcome.startswith(prefix)
         return outcome.removeprefix(prefix), result.get("errorMessage")
@@ -84,7 +90,7 @@ class Desk:
 
     async def listen(self) -> None:
         """Ask for all notifications about doors."""
-        await self.client.subscribe("Access", "LockGroups", "LockRoles")
+        await self.client.subscribe(*ERRORS)
 
     def news(self) -> list[Notification]:
         """What has come unasked since the last look and before the last reply."""

@@ -69,7 +69,7 @@ def _decision(reply: dict[str, Any]) -> dict[str, Any]:
 def test_the_commands_exist() -> None:
     """Every command that the README shows is one that the command line knows."""
     shown = re.findall(
-        r"^\$ nymead-users (serve|press-button|backup|restore|check|[a-z]+ [a-z]+)", README, re.MULTILINE
+        r"^\$ nymead-users (serve|press-button|import-nymead|backup|restore|check|[a-z]+ [a-z]+)", README, re.MULTILINE
     )
     assert len(shown) > 5
     for command in shown:

@@ -8,6 +8,8 @@
     ├── BadQuery
     ├── NotVisible             the lock is not the caller's to see or change
     ├── Duplicate
+    ├── NameTooLong
+    ├── UnderWay               a change that its lock has not heard of yet is in the way
     ├── OwnerNotFound, LockNotFound, LockGroupNotFound, PersonNotFound,
     │   CredentialNotFound, GrantNotFound, SyncItemNotFound, MembershipNotFound
     ├── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
@@ -47,6 +49,16 @@ class NotVisible(AccessRefused):
 
 class Duplicate(AccessRefused):
     """There is one already."""
+
+
+class NameTooLong(AccessRefused):
+    """A name has more characters than it can be given."""
+
+
+class UnderWay(AccessRefused):
+    """A change that its lock has not heard of yet is in the way of another one."""
+
+    text = "an operation is under way, of which the lock has not heard yet"
 
 
 class OwnerNotFound(AccessRefused):

@@ -125,14 +125,14 @@ async def issue(work: Work, new: NewGrant) -> str:
     return grant_id
 
 
-async def alter(work: Work, grant: Grant, values: dict[str, Any]) -> None:
+async def alter(work: Work, grant: Grant, values: dict[str, Any], *, anyway: bool = False) -> None:
     """Change what is given of a grant, of which its locks hear. Nothing happens if it is so already.
 
-    ``values``: valid_from, valid_before, schedule as it is kept, enabled, remote_allowed, name, person_id. Raises
-    InvalidValue.
+    ``values``: valid_from, valid_before, schedule as it is kept, enabled, remote_allowed, name, person_id. ``anyway``:
+    its credential is another one, so it is told in any case. Raises InvalidValue.
     """
     check_validity(values.get("valid_from", grant.valid_from), values.get("valid_before", grant.valid_before))
-    if all(getattr(grant, name) == value for name, value in values.items()):
+    if not anyway and all(getattr(grant, name) == value for name, value in values.items()):
         return
     await granted.change_grant(work.connection, grant.id, {**values, "updated": work.at})
     await tell_locks(work, [await granted.find_grant(work.connection, grant.id)], SyncOperation.UPDATE)
@@ -157,7 +157,7 @@ async def withdraw(work: Work, grants: Sequence[Grant]) -> None:
     by_grant = await locks_by_grant(work, grants)
     await granted.remove_grants(work.connection, [grant.id for grant in grants])
     for grant in grants:
-        work.removed(grant, by_grant[grant.id])
+        work.removed(work.as_told(grant), by_grant[grant.id])
 
 
 async def forget_codes(work: Work, grant_ids: Sequence[str]) -> None:
@@ -253,6 +253,7 @@ def _payload(
         "validFrom": None if grant.valid_from is None else as_text(grant.valid_from),
         "validBefore": None if grant.valid_before is None else as_text(grant.valid_before),
         "schedule": grant.schedule,
+        "name": grant.name or None,
     }
     return {
         **{key: value for key, value in known.items() if value is not None},

@@ -130,6 +130,13 @@ class Schedule:
         window = _window("allowedFromTime", begin, until)
         return cls(_Weekly.of((day, *window) for day in range(7) if mask & 64 >> day))
 
+    def as_nuki(self) -> tuple[int, int, int] | None:
+        """What ``from_nuki`` reads, with minutes below 1440; None for what it cannot express."""
+        if not isinstance(self._pattern, _Weekly) or len(self._pattern.windows) != 1:
+            return None
+        days, begin, end = self._pattern.windows[0]
+        return sum(64 >> day for day in days), begin, end % _DAY_MINUTES
+
     @classmethod
     def from_unloc(cls, periods: Mapping[str, Any]) -> Schedule:
         """The schedule of an Unloc key's recurrence, one period a day. Raises InvalidSchedule.

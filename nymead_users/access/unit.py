@@ -163,6 +163,10 @@ class Work:
         missing = [grant_id for grant_id in grant_ids if grant_id not in self._watched]
         self._watched |= {grant.id: grant for grant in await granted.find_grants(self.connection, missing)}
 
+    def as_told(self, grant: Grant) -> Grant:
+        """A grant as others know it, if it was watched: as it was before."""
+        return self._watched.get(grant.id, grant)
+
     async def tell(self, due: Iterable[Due]) -> None:
         """Have locks hear of something."""
         listed = list(due)

@@ -78,10 +78,12 @@ def check_zone(name: str) -> None:
     raise InvalidValue("timeZone: not a name of the IANA time zone database, such as Europe/Vienna")
 
 
-def check_validity(begin: datetime | None, end: datetime | None) -> None:
-    """Raise InvalidValue for a time that ends before it begins."""
+def check_validity(
+    begin: datetime | None, end: datetime | None, *, names: tuple[str, str] = ("validFrom", "validBefore")
+) -> None:
+    """Raise InvalidValue for a time that ends before it begins; ``names`` are what a client calls the two."""
     if begin is not None and end is not None and begin >= end:
-        raise InvalidValue("validBefore: must be later than validFrom")
+        raise InvalidValue(f"{names[1]}: must be later than {names[0]}")
 
 
 def read_schedule(form: dict[str, object] | None) -> dict[str, object] | None:

@@ -181,6 +181,11 @@ def shown(value: Any) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
+def who(username: str) -> str:
+    """A username as it is listed; the empty one is the push button's."""
+    return shown(username) if username else '"" (push button)'
+
+
 def ask_password(prompt: str) -> str:
     """A password: twice without echo from a terminal, or the first line of stdin. Never an argument."""
     if sys.stdin is None:

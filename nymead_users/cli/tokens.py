@@ -21,6 +21,7 @@ from nymead_users.cli.common import (
     print_json,
     print_table,
     shown,
+    who,
 )
 from nymead_users.client import Client
 
@@ -77,7 +78,7 @@ def list_tokens(
 
 def _row(token: dict[str, Any]) -> tuple[str, ...]:
     created = datetime.fromtimestamp(token["creationTime"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return token["id"], token["username"] or '"" (push button)', created, token["deviceName"]
+    return token["id"], who(token["username"]), created, token["deviceName"]
 
 
 @token_app.command(name="revoke")

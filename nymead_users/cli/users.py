@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from nymead_users.cli.common import (
     print_json,
     print_table,
     shown,
+    who,
 )
 from nymead_users.client import Client
 
@@ -148,12 +150,17 @@ def list_users(config: ConfigFile = None, data_dir: DataDir = None, json: Json =
 
 
 def _row(user: dict[str, Any]) -> tuple[str, ...]:
+    return (who(user["username"]), may(user), *(user[key] for key in ("displayName", "email")))
+
+
+def may(user: Mapping[str, Any]) -> str:
+    """What a user of the API may do, in the command line's words."""
     scopes = [_FROM_WIRE[name] for name in user["scopes"]]
-    may = "admin" if "admin" in scopes else ", ".join(scopes) or "nothing"
+    text = "admin" if "admin" in scopes else ", ".join(scopes) or "nothing"
     things = len(user["allowedThingIds"])
     if things and "access-all-things" not in scopes:
-        may += f" ({things} thing{'s' if things > 1 else ''})"
-    return (user["username"] or '"" (push button)', may, *(user[key] for key in ("displayName", "email")))
+        text += f" ({things} thing{'s' if things > 1 else ''})"
+    return text
 
 
 @user_app.command(name="passwd")

@@ -1,11 +1,14 @@
-"""Hashing and checking passwords with Argon2id, in worker threads, behind a bounded queue."""
+"""Hashing passwords with Argon2id and checking them, in worker threads, behind a bounded queue."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import re
 import secrets
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +28,10 @@ SALT, DIGEST = 16, 32
 
 #: Characters that both take at the end of an encoded hash: in base64 without padding, with a $ in between.
 SALT_AND_DIGEST = 22 + 1 + 43
+
+#: How a hash begins that nymead has made: salt and digest follow, with a $ in between. Such hashes come with users that
+#: are taken over from there, and go with their first login.
+NYMEAD = "$nymead-sha512$"
 
 #: One address on the network may take every so many-th place: a flood leaves the others to everybody else.
 SHARE = 4
@@ -62,7 +69,7 @@ class Passwords:
         With one stored hash of every cost, no user's checks are longer or shorter than another's.
         """
         costs = {self.cost, *map(_cost, hashes)} - {None}
-        self._decoys = {cost: f"{cost}{_base64(SALT)}${_base64(DIGEST)}" for cost in costs if cost}
+        self._decoys = {cost: _decoy(cost) for cost in costs if cost}
 
     @property
     def costs(self) -> int:
@@ -104,8 +111,8 @@ class Passwords:
             return await self._run(lambda: self._matches(pin_hash, _bytes(pin)))
 
     def outdated(self, password_hash: str) -> bool:
-        """Whether a hash was made at another cost than the present one."""
-        return self._hasher.check_needs_rehash(password_hash)
+        """Whether a hash was made in another way, or at another cost, than at present."""
+        return password_hash.startswith(NYMEAD) or self._hasher.check_needs_rehash(password_hash)
 
     @property
     def pending(self) -> int:
@@ -117,6 +124,9 @@ class Passwords:
         self._threads.shutdown(cancel_futures=True)
 
     def _matches(self, password_hash: str, password: bytes) -> bool:
+        if made_by_nymead := _NYMEAD.fullmatch(password_hash):
+            _, salt, digest = made_by_nymead.groups()
+            return hmac.compare_digest(_nymead_digest(password + salt.encode()), digest)
         try:
             return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
@@ -155,14 +165,44 @@ class _Places:
                 del self._taken[address]
 
 
-#: An encoded hash; the group is its cost.
+def is_hash(text: str) -> bool:
+    """Whether this is a hash that passwords can be checked against."""
+    return _cost(text) is not None
+
+
+def from_nymead(salt: str, digest: str) -> str:
+    """A hash of nymead's, base64 of SHA-512 over a password and its salt, in the form in which it is kept here.
+
+    Raises ValueError where it is none; no text in it has the hash.
+    """
+    password_hash = f"{NYMEAD}{salt}${digest}"
+    if not _NYMEAD.fullmatch(password_hash):
+        raise ValueError("the password's hash is none of nymead's")
+    return password_hash
+
+
+#: An encoded hash; the first group is its cost.
 _ENCODED = re.compile(r"([$]argon2(?:id|i|d)[$]v=\d+[$]m=\d+,t=\d+,p=\d+[$])[A-Za-z0-9+/]+[$][A-Za-z0-9+/]+", re.ASCII)
+
+#: One that nymead has made. The column of salts there is for 100 characters, and uuids are what is in it.
+_NYMEAD = re.compile(r"([$]nymead-sha512[$])([!-#%-~]{1,100})[$]([A-Za-z0-9+/]{86}==)", re.ASCII)
 
 
 def _cost(password_hash: str) -> str | None:
     """The beginning of a hash, up to its salt, which says what computing it takes; None if it is no hash."""
-    encoded = _ENCODED.fullmatch(password_hash)
+    encoded = _ENCODED.fullmatch(password_hash) or _NYMEAD.fullmatch(password_hash)
     return encoded[1] if encoded else None
+
+
+def _decoy(cost: str) -> str:
+    """A hash of this cost that no password fits."""
+    if cost == NYMEAD:
+        return from_nymead(str(uuid.uuid4()), _nymead_digest(secrets.token_bytes(SALT)))
+    return f"{cost}{_base64(SALT)}${_base64(DIGEST)}"
+
+
+def _nymead_digest(salted: bytes) -> str:
+    return base64.b64encode(hashlib.sha512(salted).digest()).decode()
 
 
 def _base64(size: int) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, String, bindparam, cast, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Row, String, bindparam, case, cast, delete, exists, func, insert, literal, select, update
 
 from nymead_users.identity.errors import DuplicateUser, NotPermitted, TokenNotFound, UnknownUser
-from nymead_users.identity.passwords import SALT_AND_DIGEST
+from nymead_users.identity.passwords import NYMEAD, SALT_AND_DIGEST
+from nymead_users.identity.takeover import Account, IssuedToken, Outcome, Present, Report, weigh
 from nymead_users.identity.tokens import NewToken, TokenInfo, digest
 from nymead_users.permissions import Principal, Scope, User
 from nymead_users.storage.database import Connection, Database
@@ -79,6 +80,24 @@ class UserStore:
         except IntegrityViolation as violation:
             raise DuplicateUser(user.username) from violation
 
+    async def take_over(self, accounts: Sequence[Account], issued: Sequence[IssuedToken], *, dry_run: bool) -> Report:
+        """Add users with their tokens, all or none, unless ``dry_run``; what becomes of each (``takeover.weigh``)."""
+        async with self._database.write() as connection:
+            report = weigh(accounts, issued, await self._present(connection), tokens_per_user=self._tokens_per_user)
+            if dry_run or report.refused:
+                return report
+            ids: dict[str, int | None] = {}
+            for account, verdict in zip(accounts, report.accounts, strict=True):
+                if verdict.outcome is Outcome.ADDED:
+                    columns = {**_columns(account.user), "password_hash": account.password_hash}
+                    statement = insert(users).values(columns).returning(users.c.id)
+                    ids[account.user.username] = await connection.scalar(statement)
+            for token, verdict in zip(issued, report.tokens, strict=True):
+                if verdict.outcome is Outcome.ADDED:
+                    columns = _token_columns(token.info, token.digest)
+                    await connection.execute(insert(tokens).values({**columns, "user_id": ids[token.info.username]}))
+            return replace(report, changed=bool(ids))
+
     async def find(self, username: str) -> User | None:
         """The user of that name."""
         async with self._database.read() as connection:
@@ -112,7 +131,8 @@ class UserStore:
     async def hashes_unlike(self, cost: str) -> list[str]:
         """One stored hash of each cost but this one; reads all users."""
         password_hash = users.c.password_hash
-        beginning = func.substr(password_hash, 1, func.length(password_hash) - SALT_AND_DIGEST)
+        argon2 = func.substr(password_hash, 1, func.length(password_hash) - SALT_AND_DIGEST)
+        beginning = case((password_hash.startswith(NYMEAD), NYMEAD), else_=argon2)
         statement = select(func.min(password_hash)).where(beginning != cost).group_by(beginning)
         async with self._database.read() as connection:
             return list(await connection.scalars(statement))
@@ -251,6 +271,14 @@ class UserStore:
             await connection.execute(delete(tokens).where(tokens.c.id == str(token_id)))
             return str(username)
 
+    async def _present(self, connection: Connection) -> Present:
+        hashes = await connection.execute(select(users.c.username, users.c.password_hash))
+        statement = select(tokens.c.id, users.c.username, tokens.c.digest).join_from(tokens, users)
+        return Present(
+            {row.username: row.password_hash for row in hashes},
+            {UUID(token_id): (username, value) for token_id, username, value in await connection.execute(statement)},
+        )
+
     async def _id(self, connection: Connection, username: str) -> int | None:
         user_id: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
         return user_id
@@ -275,15 +303,8 @@ class UserStore:
         displaced = frozenset(UUID(token_id) for token_id in await connection.scalars(surplus))
         if displaced:
             await connection.execute(delete(tokens).where(tokens.c.id.in_(surplus)))
-        await connection.execute(
-            insert(tokens).values(
-                id=str(token.id),
-                user_id=user_id,
-                digest=digest(token.value),
-                creation_time=token.creation_time,
-                device_name=token.device_name,
-            )
-        )
+        columns = _token_columns(token, digest(token.value))
+        await connection.execute(insert(tokens).values({**columns, "user_id": user_id}))
         return displaced
 
     async def _remove_tokens(self, connection: Connection, user_id: int) -> frozenset[UUID]:
@@ -314,6 +335,15 @@ def _columns(user: User) -> dict[str, Any]:
         "display_name": user.display_name,
         "scopes": int(user.scopes),
         "allowed_thing_ids": [str(thing_id) for thing_id in user.allowed_thing_ids],
+    }
+
+
+def _token_columns(token: NewToken | TokenInfo, value: bytes) -> dict[str, Any]:
+    return {
+        "id": str(token.id),
+        "digest": value,
+        "creation_time": token.creation_time,
+        "device_name": token.device_name,
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from nymead_users.identity.events import TokensRemoved, UserAdded, UserChanged, 
 from nymead_users.identity.passwords import Passwords
 from nymead_users.identity.policy import canonical_username, check_password
 from nymead_users.identity.store import Confirm, UserStore
+from nymead_users.identity.takeover import Account, IssuedToken, Outcome, Report
 from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.tokens import NewToken, TokenInfo, mint
 from nymead_users.permissions import Principal, Scope, User
@@ -193,6 +195,32 @@ class Users:
         self.required = False
         self._publish(UserAdded(user))
 
+    async def take_over(self, accounts: Iterable[Account], tokens: Iterable[IssuedToken], *, dry_run: bool) -> Report:
+        """Add users of another server with their tokens, all of them or none; with ``dry_run`` none.
+
+        What becomes of each is in the report; nothing is stored where one is an error (``takeover.weigh``).
+        """
+        own = [
+            replace(account, user=replace(account.user, username=account.user.username.lower())) for account in accounts
+        ]
+        issued = [replace(token, info=replace(token.info, username=token.info.username.lower())) for token in tokens]
+        # Hashes of another kind come: no login may be held against one before all cost the same again.
+        async with self._learning_costs:
+            report = await self._store.take_over(own, issued, dry_run=dry_run)
+            if not report.changed:
+                return report
+            self._costs_as_of = None
+        self.required = False
+        added = [
+            account.user
+            for account, verdict in zip(own, report.accounts, strict=True)
+            if verdict.outcome is Outcome.ADDED
+        ]
+        log.info("users taken over", extra={"accounts": len(added)})
+        for user in added:
+            self._publish(UserAdded(user))
+        return report
+
     def pages(self) -> AsyncGenerator[list[User]]:
         """All users by name, a page at a time, as they are at one moment. To be closed where it is left early."""
         return self._store.pages()
@@ -286,7 +314,7 @@ class Users:
     async def _learn_costs(self) -> None:
         """Have every login cost the same, by all costs at which a hash is stored.
 
-        New hashes have the present cost; so once there are no others, none come any more.
+        New hashes have the present cost; so once there are no others, none come any more but with users taken over.
         """
         async with self._learning_costs:
             if self._costs_as_of is None or (self._costs_as_of != self._hashes_gone and self._passwords.costs > 1):

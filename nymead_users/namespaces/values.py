@@ -19,6 +19,12 @@ from nymead_users.rpc.types import UuidText
 #: The longest text of a calendar, and then some for what surrounds it.
 MAX_CALENDAR = 20_000
 
+#: The greatest whole number that the store takes everywhere.
+MAX_INT = 2**31 - 1
+
+#: A whole number that the store takes.
+Int = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
+
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 

@@ -14,6 +14,9 @@ from nymead_users.storage.errors import StoreUnusable
 from nymead_users.storage.migrations import revisions
 from nymead_users.storage.storefile import BUSY_TIMEOUT, RESTORE, connect, examine
 
+#: How the hashes begin that came from nymead (identity.passwords).
+_NYMEAD = "$nymead-sha512$"
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -43,14 +46,23 @@ def check(store: Path) -> Health:
             faults = [*_server(connection), *_users(connection), *_tokens(connection)]
             users = _count(connection, "SELECT count(*) FROM users")
             tokens = _count(connection, "SELECT count(*) FROM tokens")
-            admins = _count(connection, "SELECT count(*) FROM users WHERE scopes = ?", int(Scope.ADMIN))
+            warnings = tuple(_warnings(connection, users))
     except sqlite3.Error as error:
         raise StoreUnusable(f"The store {store} cannot be read: {error}. {RESTORE}") from error
-    warnings = ("no user is an administrator: nymead-users user scopes NAME admin",) if users and not admins else ()
     return Health(users, tokens, outdated=False, faults=tuple(faults), warnings=warnings)
 
 
-def _count(connection: sqlite3.Connection, statement: str, *values: int) -> int:
+def _warnings(connection: sqlite3.Connection, users: int) -> Iterator[str]:
+    if users and not _count(connection, "SELECT count(*) FROM users WHERE scopes = ?", int(Scope.ADMIN)):
+        yield "no user is an administrator: nymead-users user scopes NAME admin"
+    if hashes := _count(connection, "SELECT count(*) FROM users WHERE password_hash LIKE ?", f"{_NYMEAD}%"):
+        yield (
+            f"passwords still hashed as nymead does it, which is quick to guess at if the store is stolen: {hashes:,}."
+            " Each is hashed anew at its user's next login"
+        )
+
+
+def _count(connection: sqlite3.Connection, statement: str, *values: int | str) -> int:
     return int(connection.execute(statement, values).fetchone()[0])
 
 
@@ -69,7 +81,7 @@ def _users(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{name}: the permissions {row['scopes']} contradict one another"
         if not _are_uuids(row["allowed_thing_ids"]):
             yield f"{name}: the allowed things are not a list of uuids"
-        if row["password_hash"] is not None and not row["password_hash"].startswith("$argon2id$"):
+        if row["password_hash"] is not None and not row["password_hash"].startswith(("$argon2id$", _NYMEAD)):
             yield f"{name}: the password's hash is none of Argon2id"
 
 

@@ -16,6 +16,7 @@ from conftest import CHEAP_ARGON2, PASSWORD
 from hypothesis import HealthCheck
 from sqlalchemy import text
 
+from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDue, Touched
 from nymead_users.access.decision import Decision
 from nymead_users.access.decisions import Asked, Decisions, PinRules
@@ -87,6 +88,7 @@ class Building:
     roles: Roles
     sync: Synchronisation
     decisions: Decisions
+    authorizations: Authorizations
     told: list[Any] = field(default_factory=list)
     owner: str = ""
 
@@ -115,6 +117,7 @@ class Building:
             Roles(model),
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
+            Authorizations(model),
         )
         for kind in (Added, Changed, Removed, Decided, SyncDue, Touched, UserAdded, UserChanged, UserRemoved):
             events.subscribe(kind, building.told.append)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import pytest
 from conftest import CHEAP_ARGON2, PATIENCE, Process, SpawnServer
+from nymead_database import a_family
 from pages import Block
 
 #: Commands that talk to a server for as long as one types.
@@ -97,8 +98,10 @@ class Terminal:
             "/etc/nymead-users.toml": str(file),
             "/var/lib/nymead-users": str(self.data_dir),
             "/var/backups": str(backups),
+            "/var/lib/nymea/user-db.sqlite": str(folder / "user-db.sqlite"),
         }
         file.write_text(self.fill(settings))
+        a_family(folder / "user-db.sqlite")
         argon2 = {f"NYMEAD_USERS_ARGON2__{key.upper()}": str(value) for key, value in CHEAP_ARGON2.items()}
         self._environ = {
             **os.environ,

@@ -43,7 +43,10 @@ FOLLOWED = [
 ]
 
 #: Pages whose server has no user yet.
-NEW = ("start/getting-started.md", "guides/push-button.md", "operate/index.md")
+NEW = (
+    *("start/getting-started.md", "guides/push-button.md"),
+    *("operate/index.md", "operate/moving-from-nymead.md"),
+)
 
 
 class Reader:

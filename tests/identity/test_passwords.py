@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +20,7 @@ from nymead_users.app import running
 from nymead_users.client import Client
 from nymead_users.config import Settings
 from nymead_users.identity.errors import Busy, TooManyAttempts
-from nymead_users.identity.passwords import PINS, Passwords
+from nymead_users.identity.passwords import PINS, Passwords, from_nymead
 from nymead_users.identity.policy import MAX_PASSWORD_BYTES
 from nymead_users.storage.datadir import STORE
 
@@ -294,6 +296,77 @@ async def test_a_hash_of_another_cost_is_outdated(passwords: Passwords, changed:
         assert await passwords.verify(PASSWORD, made)
     finally:
         others.close()
+
+
+# Hashes that nymead has made
+
+
+def by_nymead(password: str, salt: str = "0a1b2c3d-0000-4000-8000-00000000000a") -> str:
+    """A hash as nymead makes it, in the form in which it is kept here."""
+    return from_nymead(salt, base64.b64encode(hashlib.sha512((password + salt).encode()).digest()).decode())
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.text(max_size=60))
+@example("short", "Short")
+@example("\u00e4\U0001f511", "\u00e4")
+def test_a_hash_of_nymead_fits_its_password_and_no_other(one: str, other: str) -> None:
+    """Whatever the password is, weak ones included: nymead's hash of it fits it alone, and is to be renewed."""
+
+    async def check() -> None:
+        passwords = Passwords(**CHEAP_ARGON2)
+        try:
+            made = by_nymead(one)
+            assert await passwords.verify(one, made)
+            assert await passwords.verify(other, made) is (one == other)
+            assert passwords.outdated(made)
+        finally:
+            passwords.close()
+
+    asyncio.run(check())
+
+
+async def test_a_hash_of_nymead_is_checked_beside_one_of_every_cost() -> None:
+    """Checking it computes what every check does, and once it is expected every check does what checking it takes."""
+    async with gated() as passwords:
+        passwords.gate.set()
+        made = by_nymead(PASSWORD)
+        for expected, ours, anybodys in (((), 2, 1), ((made,), 2, 2)):
+            passwords.expect(expected)
+            for password in (PASSWORD, "Wr0ngwrong"):
+                for password_hash, computed in ((made, ours), (None, anybodys), ("$none", anybodys)):
+                    passwords.computed.clear()
+                    assert await passwords.verify(password, password_hash) is (
+                        (password, password_hash) == (PASSWORD, made)
+                    )
+                    assert passwords.computed == [password.encode()] * computed
+
+
+DIGEST_TEXT = "A" * 86 + "=="
+
+
+@pytest.mark.parametrize(
+    ("salt", "digest"),
+    [
+        ("", DIGEST_TEXT),
+        ("salt", ""),
+        ("sa$lt", DIGEST_TEXT),
+        ("sa lt", DIGEST_TEXT),
+        ("s\u00e4lt", DIGEST_TEXT),
+        ("salt\n", DIGEST_TEXT),
+        ("s" * 101, DIGEST_TEXT),
+        ("salt", DIGEST_TEXT[:-1]),
+        ("salt", DIGEST_TEXT + "\n"),
+        ("salt", "A" * 88),
+        ("salt", "A" * 43 + "="),
+        ("salt", "-" * 86 + "=="),
+    ],
+)
+def test_what_is_no_hash_of_nymead_is_refused_in_words_without_it(salt: str, digest: str) -> None:
+    """A salt or a digest of another form makes no hash, and the refusal shows neither."""
+    with pytest.raises(ValueError, match=r"^the password's hash is none of nymead's$"):
+        from_nymead(salt, digest)
+    from_nymead("salt", DIGEST_TEXT)
 
 
 # Over restarts of a server, with the cost moved on

@@ -36,7 +36,7 @@ from nymead_users.client.client import Notification
 from nymead_users.client.transport import StreamTransport, WebSocketTransport
 from nymead_users.endpoint import Endpoint
 from nymead_users.events import EventBus
-from nymead_users.identity.passwords import Passwords
+from nymead_users.identity.passwords import NYMEAD, Passwords
 from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.store import UserStore
 from nymead_users.identity.throttling import Throttle
@@ -233,7 +233,7 @@ class WatchedPasswords(Passwords):
         self._pending = 0
         #: A point after each check of a password, before anything follows from it.
         self.verified = Latch()
-        #: The computations so far, each by its cost and the length of the password.
+        #: The computations so far, each by its kind, its cost in Argon2 and the length of the password.
         self.work: list[tuple[str, argon2.Parameters | None, int]] = []
 
     def hold(self) -> None:
@@ -266,7 +266,9 @@ class WatchedPasswords(Passwords):
         super().close()
 
     def _matches(self, password_hash: str, password: bytes) -> bool:
-        self.work.append(("verify", argon2.extract_parameters(password_hash), len(password)))
+        by_nymead = password_hash.startswith(NYMEAD)
+        cost = None if by_nymead else argon2.extract_parameters(password_hash)
+        self.work.append(("nymead's" if by_nymead else "verify", cost, len(password)))
         return super()._matches(password_hash, password)
 
     async def _run(self, compute: Callable[[], T], admit: Callable[[], None] = lambda: None) -> T:
@@ -414,7 +416,7 @@ class House:
         )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))
         public.add(DiscoveryNamespace(public, "1"))
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(button)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(button, self.users)])
         limits = Limits(message_size=1 << 20, outbox_size=1 << 23, handshake_time=PATIENCE)
         self._public, self._operator = (
             SessionFactory(

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Dialect, Server, StartServer, Transport
-from house import ELSEWHERE, House, a_home, a_house, compact, greeted, request
+from conftest import PASSWORD, PATIENCE, Dialect, Server, StartServer, Transport
+from house import ELSEWHERE, House, PausedStore, a_home, a_house, compact, greeted, request
+from nymead_database import NymeadDatabase
 from sqlalchemy import update
 
 from nymead_users.client import CallError
+from nymead_users.identity.nymead import read
+from nymead_users.identity.store import LoginRecord
+from nymead_users.identity.takeover import Report
 from nymead_users.storage.tables import users
 
 #: Ways to fail: a wrong password, nobody, the push button's user, and passwords no user can have.
@@ -104,6 +108,69 @@ async def test_failed_logins_cost_the_same_when_the_cost_has_moved_on(tmp_path: 
         await house.operator().call("Users.RemoveUser", {"username": "guest"})
         assert [await work(name) for name in names] == [[(3, 64)]] * 4
         assert await work("admin", PASSWORD) == [(3, 64)]
+
+
+async def test_failed_logins_cost_the_same_while_hashes_of_nymead_are_left(tmp_path: Path) -> None:
+    """Whoever was taken over from nymead and has not logged in since does not stand out, nor does anybody else."""
+    database = NymeadDatabase(tmp_path / "user-db.sqlite")
+    database.add_user("carol")
+    database.add_user("dave")
+    content = read(database.path)
+    async with a_home(tmp_path, throttling=LENIENT) as house:
+        names = ["admin", "carol", "dave", "nobody"]
+
+        async def work(username: str, password: str = "Wr0ngwrong") -> list[tuple[str, int]]:
+            before = len(house.passwords.work)
+            await house.phone(address=ELSEWHERE).authenticate(username, password)
+            return sorted((kind, length) for kind, _, length in house.passwords.work[before:])
+
+        ours, both = [("verify", 10)], [("nymead's", 10), ("verify", 10)]
+        assert [await work(name) for name in names] == [ours] * 4
+        await house.users.take_over(content.accounts, content.tokens, dry_run=True)
+        assert [await work(name) for name in names] == [ours] * 4
+        assert (await house.users.take_over(content.accounts, content.tokens, dry_run=False)).changed
+        assert [await work(name) for name in names] == [both] * 4
+        for password in ("", "A1" * 500_000):
+            assert len({str(await work(name, password)) for name in names}) == 1
+        # One of them has logged in, and has a hash like everybody's: the other must not stand out.
+        assert await work("carol", PASSWORD) == [("nymead's", 8), ("verify", 8)]
+        assert [await work(name) for name in names] == [both] * 4
+        assert await work("dave", PASSWORD) == [("nymead's", 8), ("verify", 8)]
+        assert [await work(name) for name in names] == [ours] * 4
+
+
+async def test_a_login_during_a_take_over_costs_what_others_do(tmp_path: Path) -> None:
+    """Whoever asks for a user at the moment when they are taken over learns no more than before or after it."""
+    database = NymeadDatabase(tmp_path / "user-db.sqlite")
+    database.add_user("carol")
+    content = read(database.path)
+    async with a_home(tmp_path, throttling=LENIENT) as house:
+        await house.phone(address=ELSEWHERE).authenticate("nobody", "Wr0ngwrong")
+        stored, go_on, asked = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+
+        class Held(PausedStore):
+            async def take_over(self, *args: Any, **options: Any) -> Report:
+                report = await super().take_over(*args, **options)
+                stored.set()
+                await go_on.wait()
+                return report
+
+            async def login_record(self, username: str, address: str) -> LoginRecord | None:
+                record = await super().login_record(username, address)
+                asked.release()
+                return record
+
+        house.users._store = Held(house.database)
+        before = len(house.passwords.work)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            tasks.create_task(house.users.take_over(content.accounts, content.tokens, dry_run=False))
+            await stored.wait()
+            for name in ("carol", "nobody"):
+                tasks.create_task(house.phone(address=ELSEWHERE).authenticate(name, "Wr0ngwrong"))
+                await asked.acquire()
+            go_on.set()
+        kinds = sorted(kind for kind, _, _ in house.passwords.work[before:])
+        assert kinds == ["nymead's", "nymead's", "verify", "verify"]
 
 
 async def test_refused_logins_of_known_and_unknown_users_cost_nothing_alike(tmp_path: Path) -> None:

@@ -1015,3 +1015,43 @@ async def test_upgrade_happens_once(store: Path, step: Callable[[str], Path]) ->
         assert await count(database, users) == 500
         await database.close()
     assert not store.with_name("users.db.before-0004-2.bak").exists()
+
+
+EARLIER = """
+PRAGMA foreign_keys=ON;
+INSERT INTO persons VALUES ('p', (SELECT id FROM owners), 1, 'Ann', '', '', '', NULL, 1);
+INSERT INTO locks VALUES ('l', (SELECT id FROM owners), 'Door', '', 'UTC', 1, '', 1, NULL, 1, 1, NULL, NULL);
+INSERT INTO credentials VALUES ('c', (SELECT id FROM owners), 'p', 'code', '4711', NULL, 1, 2, 99);
+INSERT INTO grants VALUES
+  ('g', (SELECT id FROM owners), NULL, 'c', 'l', NULL, 5, 6, NULL, 1, 1, NULL, 'alice', 1000),
+  ('h', (SELECT id FROM owners), 'p', NULL, 'l', NULL, NULL, NULL, NULL, 1, 1, 2000, '', 1000);
+INSERT INTO sync_items VALUES (7, 'i', 'l', 'grant', 'g', 'add', '{}', 1000, NULL, NULL, 0);
+"""
+
+
+async def test_access_of_before_is_kept(tmp_path: Path) -> None:
+    """Credentials, grants and what is due come along from before authorizations, with what these add to them."""
+    migrations, store = tmp_path / "earlier", tmp_path / "data" / "users.db"
+    shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__", "0003_*"))
+    store.parent.mkdir()
+    await (await Database.open(store, migrations=migrations)).close()
+    with plain(store) as earlier:
+        earlier.executescript(EARLIER)
+    database = await Database.open(store)
+    async with database.read() as connection:
+
+        async def rows(statement: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in await connection.execute(text(statement))]
+
+        assert await rows("SELECT id, person_id, value, wrong_pins, locked_until, lock_id FROM credentials") == [
+            ("c", "p", "4711", 2, 99, None)
+        ]
+        assert await rows("SELECT id, credential_id, person_id, name, uses, updated, issuer FROM grants") == [
+            ("g", "c", None, "", 0, 1000, "alice"),
+            ("h", None, "p", "", 0, 2000, ""),
+        ]
+        assert await rows("SELECT number, operation_id FROM sync_items") == [(7, "i")]
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM credentials"))
+        assert await connection.scalar(text("SELECT count(*) FROM grants")) == 1  # what hung on it is gone
+    await database.close()

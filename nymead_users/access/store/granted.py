@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, insert, or_, select, update
 
@@ -119,6 +119,53 @@ async def query_group_grants(connection: Connection, group_id: str, query: Query
     ids = [row.id for row in rows]
     found = {grant.id: grant for grant in await find_grants(connection, ids)}
     return [found[grant_id] for grant_id in ids]
+
+
+class Sought(NamedTuple):
+    """Which grants at single locks: of a person by number, or of nobody; of these kinds; at this lock."""
+
+    number: int | None = None
+    nobody: bool = False
+    kinds: frozenset[GrantKind] | None = None
+    lock_id: str | None = None
+
+
+def _at_locks(sought: Sought, sight: Sight) -> Select[Any]:
+    """Grants at single locks, but for those of which nothing is left: revoked, and heard of."""
+    statement = _GRANTS.where(grants.c.lock_id.is_not(None), or_(grants.c.revoked.is_(None), _PENDING))
+    if sought.lock_id is not None:
+        statement = statement.where(grants.c.lock_id == sought.lock_id)
+    if sought.number is not None:
+        statement = statement.where(persons.c.number == sought.number)
+    if sought.nobody:
+        statement = statement.where(persons.c.id.is_(None))
+    if sought.kinds is not None:
+        statement = statement.where(_KIND.in_(sorted(sought.kinds)))
+    return statement if sight is None else statement.where(grants.c.lock_id.in_(sight))
+
+
+async def direct_pages(connection: Connection, sought: Sought, sight: Sight) -> AsyncGenerator[list[Grant]]:
+    """These grants by id."""
+    async for page in pages(connection, _at_locks(sought, sight), (grants.c.id,), _grant):
+        yield page
+
+
+async def direct_page(
+    connection: Connection, sought: Sought, sight: Sight, *, offset: int, limit: int
+) -> tuple[list[Grant], int]:
+    """Some of these grants by id, and how many there are."""
+    statement = _at_locks(sought, sight)
+    total = await connection.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True))
+    rows = await connection.execute(statement.order_by(grants.c.id).offset(offset).limit(limit))
+    return [_grant(row) for row in rows], total or 0
+
+
+async def find_direct(connection: Connection, grant_id: str) -> Grant:
+    """One of these grants. Raises GrantNotFound."""
+    row = (await connection.execute(_at_locks(Sought(), None).where(grants.c.id == grant_id))).first()
+    if row is None:
+        raise GrantNotFound
+    return _grant(row)
 
 
 async def find_grant(connection: Connection, grant_id: str) -> Grant:

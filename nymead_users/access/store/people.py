@@ -119,6 +119,15 @@ async def find_person(connection: Connection, person_id: str) -> Person:
     return _person(row)
 
 
+async def find_number(connection: Connection, owner_id: str, number: int) -> Person:
+    """An owner's person of that number. Raises PersonNotFound."""
+    statement = _persons().where(persons.c.owner_id == owner_id, persons.c.number == number)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise PersonNotFound
+    return _person(row)
+
+
 async def persons_of_phone(connection: Connection, owner_id: str, phone: str) -> list[Person]:
     """An owner's persons with a phone number, in E.164."""
     statement = _persons().where(persons.c.owner_id == owner_id, persons.c.phone == phone)

@@ -26,11 +26,8 @@ from nymead_users.access.model import (
 from nymead_users.instants import moment
 from nymead_users.namespaces.answers import without_none
 from nymead_users.namespaces.types import Text, Uint
-from nymead_users.namespaces.values import Id, Schedule, Time, shown_time, word_of
+from nymead_users.namespaces.values import MAX_INT, Id, Schedule, Time, shown_time, word_of
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
-
-#: The greatest whole number that the store takes everywhere.
-MAX_INT = 2**31 - 1
 
 #: So many entries of the log at a time, at the most.
 MAX_EVENTS = 1000
