@@ -288,7 +288,7 @@ async def test_a_key_is_shared_told_and_counted(holder: Holder) -> None:
     }
     (role,) = await holder.get("GetLockRoles", lockId=DOOR)
     assert role["createdKeys"] == 1
-    told = {item.name: item.params for item in desk.news()}
+    told = {item.name: item.params for item in desk.news() if not item.name.startswith("SmartlockAuths.")}
     names = ["Access.GrantAdded", "Access.PersonAdded", "Access.SyncPending"]
     assert sorted(told) == [*names, "LockRoles.KeyAdded", "LockRoles.RoleChanged"]
     assert told["LockRoles.KeyAdded"] == {"key": key}
@@ -464,7 +464,7 @@ async def test_a_lock_takes_its_roles_and_keys_along(holder: Holder) -> None:
     await desk.done("LockGroups.AddMembership", **about, lockGroupId=group, boundLockId=DOOR)
     await desk.listen()
     await desk.done("Access.RemoveLock", lockId=DOOR)
-    told = await desk.heard()
+    told = [item for item in await desk.heard() if not item.name.startswith("SmartlockAuths.")]
     assert sorted(item.name for item in told) == [
         *("Access.GrantRemoved", "Access.GrantRemoved", "Access.LockRemoved", "LockGroups.MembershipChanged"),
         *("LockRoles.KeyRemoved", "LockRoles.RoleRemoved"),
