@@ -21,6 +21,7 @@ from nymead_users.access.rows import Kind
 from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.namespaces.lockgroups.namespace import OUTCOMES
+from nymead_users.namespaces.lockroles.types import LockRoleError
 from nymead_users.namespaces.operator.rows import FIELDS
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
@@ -81,9 +82,8 @@ def test_every_method_named_exists(page: Path) -> None:
     """A page names no method or notification that is not there, but where it shows what that is answered."""
     known = {*CONTRACT["methods"], *CONTRACT["notifications"], *UNLISTED, "JSONRPC.Introspect", "Users.Invite"}
     text = page.read_text()
-    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|AccessKeys|Operator|rpc)\.[A-Za-z]+", text)) - {
-        "rpc.org"
-    }
+    spaces = "JSONRPC|Users|Access|AccessKeys|LockGroups|LockRoles|SmartlockAuths|Operator|rpc"
+    named = set(re.findall(rf"\b(?:{spaces})\.[A-Za-z]+", text)) - {"rpc.org"}
     assert named <= known
     if "Users.Invite" in named:
         assert "No such method" in text
@@ -175,6 +175,13 @@ async def test_the_document_of_an_import_is_as_printed(home: Server, tmp_path: P
     command = ["import", str(file), "--data-dir", str(home.data_dir)]
     done = await asyncio.to_thread(CliRunner().invoke, app, command)
     assert done.exit_code == 0, done.output
+
+
+def test_the_outcomes_of_sharing_are_the_servers() -> None:
+    """The page on sharing explains every outcome but success and a failing store."""
+    page = (DOCS / "guides" / "sharing.md").read_text().partition("## Outcomes ")[2]
+    told = re.findall(r"`(LockRoleError\w+)`", page)
+    assert sorted(told) == sorted(set(LockRoleError) - {LockRoleError.NO_ERROR, LockRoleError.BACKEND_ERROR})
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "assets").glob("*.svg")), ids=lambda path: path.name)
