@@ -207,12 +207,12 @@ async def _access(stage: _Stage) -> None:
         await admin.example("Access.GetAccessOf", {"personId": bob, "time": MORNING})
         await admin.example("Access.RevokeGrant", {"grantId": grant_id})
         await admin.example("Access.GetEvents", {"lockId": DOOR, "limit": 1})
-        await _access_key(admin, owner["id"])
         await _lock_group(admin, owner["id"], bob)
         await _authorizations(admin)
         await _sharing(admin, owner["id"], bob)
         await admin.example("Access.RemoveCredential", {"credentialId": key_id})
         await admin.example("Access.RemovePerson", {"personId": bob})
+        await _access_key(admin, owner["id"])
         await admin.example("Access.RemoveLock", {"lockId": DOOR})
         await admin.example("Access.AddOwner", {"title": "Holiday flat"})
 

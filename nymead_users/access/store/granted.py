@@ -144,19 +144,22 @@ def _at_locks(sought: Sought, sight: Sight) -> Select[Any]:
     return statement if sight is None else statement.where(grants.c.lock_id.in_(sight))
 
 
+_BY_AGE = (grants.c.created, grants.c.id)
+
+
 async def direct_pages(connection: Connection, sought: Sought, sight: Sight) -> AsyncGenerator[list[Grant]]:
-    """These grants by id."""
-    async for page in pages(connection, _at_locks(sought, sight), (grants.c.id,), _grant):
+    """These grants, oldest first."""
+    async for page in pages(connection, _at_locks(sought, sight), _BY_AGE, _grant):
         yield page
 
 
 async def direct_page(
     connection: Connection, sought: Sought, sight: Sight, *, offset: int, limit: int
 ) -> tuple[list[Grant], int]:
-    """Some of these grants by id, and how many there are."""
+    """Some of these grants, oldest first, and how many there are."""
     statement = _at_locks(sought, sight)
     total = await connection.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True))
-    rows = await connection.execute(statement.order_by(grants.c.id).offset(offset).limit(limit))
+    rows = await connection.execute(statement.order_by(*_BY_AGE).offset(offset).limit(limit))
     return [_grant(row) for row in rows], total or 0
 
 
