@@ -17,10 +17,12 @@ from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
+from nymead_users.access.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
 from nymead_users.console import console_site
@@ -33,6 +35,7 @@ from nymead_users.identity.throttling import Throttle
 from nymead_users.identity.users import Users
 from nymead_users.namespaces.access import AccessNamespace
 from nymead_users.namespaces.access.namespace import AccessDomain
+from nymead_users.namespaces.accesskeys import AccessKeysNamespace
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
@@ -184,6 +187,8 @@ class _Access(NamedTuple):
     groups: Groups
     authorizations: Authorizations
     roles: Roles
+    keys: AccessKeys
+    transfer: Transfer
 
 
 def _access(
@@ -196,7 +201,15 @@ def _access(
     domain = AccessDomain(
         people, Locks(model, users), Grants(model), Synchronisation(model), Decisions(model, passwords, rules)
     )
-    return _Access(domain, Groups(model, limit=settings.access.groups_per_lock), Authorizations(model), Roles(model))
+    limit = settings.access.groups_per_lock
+    return _Access(
+        domain,
+        Groups(model, limit=limit),
+        Authorizations(model),
+        Roles(model),
+        AccessKeys(model, passwords),
+        Transfer(model, users, passwords, groups_limit=limit),
+    )
 
 
 class _Sessions:
@@ -233,13 +246,14 @@ class _Sessions:
                 LockGroupsNamespace(access.groups, events, notify),
                 SmartlockAuthsNamespace(access.authorizations, events, notify),
                 LockRolesNamespace(access.roles, events, notify),
+                AccessKeysNamespace(access.keys, events, notify),
             ]
         )
         server = ServerIdentity(settings.server_name, __version__, database.server_uuid, settings.locale)
         public.add(JsonRpcNamespace(users, push_button, server, public))
         self._discovery = DiscoveryNamespace(public, __version__)
         public.add(self._discovery)
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users)])
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(push_button, users, access.transfer)])
         # Who measures nothing pays nothing.
         dispatcher = Dispatcher if metrics is None else partial(ObservedDispatcher, observe=metrics.called)
         check_returns = settings.log.level == "debug"

@@ -176,7 +176,7 @@ async def _access(stage: _Stage) -> None:
         await admin.call("JSONRPC.CreateUser", ALICE)
         await admin.call("JSONRPC.Authenticate", {**ALICE, "deviceName": "Alice's phone"})
         await admin.call("Users.CreateUser", {**BOB, "scopes": []})
-        namespaces = ["Access", "LockGroups", "LockRoles", "SmartlockAuths"]
+        namespaces = ["Access", "AccessKeys", "LockGroups", "LockRoles", "SmartlockAuths"]
         await admin.call("JSONRPC.SetNotificationStatus", {"namespaces": namespaces})
         (owner,) = (await admin.example("Access.GetOwners"))["owners"]
         lock = {"title": "Front door", "lockId": DOOR, "timeZone": "Europe/Vienna"}
@@ -212,8 +212,29 @@ async def _access(stage: _Stage) -> None:
         await _sharing(admin, owner["id"], bob)
         await admin.example("Access.RemoveCredential", {"credentialId": key_id})
         await admin.example("Access.RemovePerson", {"personId": bob})
+        await _access_key(admin, owner["id"])
         await admin.example("Access.RemoveLock", {"lockId": DOOR})
         await admin.example("Access.AddOwner", {"title": "Holiday flat"})
+
+
+async def _access_key(admin: _Connection, owner_id: str) -> None:
+    owner = {"ownerAccountId": owner_id}
+    level = (await admin.call("LockGroups.CreateLockGroup", {**owner, "title": "Outer doors"}))["lockGroup"]["id"]
+    await admin.call("LockGroups.AddMembership", {**owner, "lockGroupId": level, "boundLockId": DOOR})
+    await admin.example("AccessKeys.GetAccessLevels")
+    key = {"identification": "0x0000abcdef", "type": "proximity"}
+    dates = {"validFromDate": "2026-01-01T00:00:00Z", "validToDate": "2027-01-01T00:00:00Z"}
+    person = {"firstName": "Carol", "lastName": "Carpenter"}
+    given = {"key": key, "pin": "2580", **dates, "accessLevels": [level], "person": person}
+    key_id = (await admin.example("AccessKeys.AddAccessKey", given))["accessKey"]["id"]
+    await admin.example("AccessKeys.GetAccessKeyStatus", {"id": key_id})
+    await admin.call("AccessKeys.AddAccessKey", {"id": key_id, "pin": None})
+    await admin.example("AccessKeys.GetAccessKeys")
+    await admin.example("AccessKeys.RemoveAccessKey", {"key": key})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
+    forced = {"forceRevokeGrants": True, "forceUnjoinLocks": True}
+    await admin.call("LockGroups.RemoveLockGroup", {**owner, "id": level, **forced})
+    await admin.call("Access.SyncLock", {"lockId": DOOR})
 
 
 async def _lock_group(admin: _Connection, owner_id: str, person_id: str) -> None:

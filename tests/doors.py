@@ -26,6 +26,9 @@ ERRORS = {
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
 
+#: The outcomes of each namespace's methods.
+ENUMERATIONS = {"Access": "AccessError", "LockGroups": "LockGroupError", "AccessKeys": "AccessKeyError"}
+
 #: Monday to Friday, 08:00 to 17:00.
 OFFICE_HOURS = {"weekly": [{"weekdays": WEEKDAYS, "from": "08:00", "until": "17:00"}]}
 

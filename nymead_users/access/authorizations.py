@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from nymead_users.access.errors import GrantNotFound, InvalidValue, NameTooLong, NotVisible, UnderWay
 from nymead_users.access.grants import NewGrant, alter, issue, revoke
 from nymead_users.access.model import Credential, CredentialType, Grant, GrantKind, Sight
-from nymead_users.access.people import keep
+from nymead_users.access.people import amend_credential, keep
 from nymead_users.access.schedule import InvalidSchedule, Schedule
 from nymead_users.access.store import granted, people, places
 from nymead_users.access.store.granted import Sought as Sought  # noqa: PLC0414 - what lists take
@@ -232,8 +232,7 @@ async def _update_credential(work: Work, grant: Grant, given: Mapping[str, Any])
         await people.require_free(
             work.connection, before.owner_id, before.type, values["value"], lock_id=before.lock_id, but=before.id
         )
-    await people.change_credential(work.connection, before.id, values)
-    work.changed(await people.find_credential(work.connection, before.id), {before.lock_id})
+    await amend_credential(work, before, values)
     return True
 
 

@@ -1,6 +1,9 @@
 """What has happened to the model of access. Each is published once, after what it tells of is stored.
 
 ``locks`` are the locks that it concerns: who may see one of them may hear of it, and who may see all locks.
+
+An access key is a credential with its levels and its person's names: it is added or changed beside what it is made of,
+and gone with its credential, of which alone is told then.
 """
 
 from __future__ import annotations
@@ -8,9 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from nymead_users.access.model import Credential, Grant, Lock, LockGroup, LogEntry, Membership, Owner, Person, Role
+from nymead_users.access.model import (
+    AccessKey,
+    Credential,
+    Grant,
+    Lock,
+    LockGroup,
+    LogEntry,
+    Membership,
+    Owner,
+    Person,
+    Role,
+)
 
-Thing = Owner | Person | Lock | LockGroup | Membership | Credential | Grant | Role
+Thing = Owner | Person | Lock | LockGroup | Membership | Credential | Grant | Role | AccessKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from nymead_users.access.decision import AccessReason, Decision, Facts, Pin, Subject, decide, event_code
 from nymead_users.access.errors import InvalidValue, NotVisible, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Lock, LogEntry, Sight
-from nymead_users.access.people import locks_of_credential
 from nymead_users.access.store import facts, log, people, places
 from nymead_users.access.store.reading import seen
 from nymead_users.access.sync import Speaker, spoken_for
@@ -252,7 +251,8 @@ class Decisions:
             until = work.at + timedelta(seconds=self._rules.lockout)
             if await people.count_wrong_pin(work.connection, credential.id, self._rules.attempts, until):
                 locked = await people.find_credential(work.connection, credential.id)
-                work.changed(locked, await locks_of_credential(work, locked))
+                locks = await people.locks_of_credentials(work.connection, [locked.id])
+                work.changed(locked, locks.get(locked.id, ()))
         elif decision.allowed and shown is Pin.RIGHT:
             await people.change_credential(work.connection, credential.id, {"wrong_pins": 0})
 

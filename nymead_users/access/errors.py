@@ -13,7 +13,8 @@
     ├── OwnerNotFound, LockNotFound, LockGroupNotFound, PersonNotFound,
     │   CredentialNotFound, GrantNotFound, SyncItemNotFound, MembershipNotFound
     ├── of lock groups: TitleMissing, LocksAssigned, ActiveGrants, AlreadyMember, ProtocolVersionTooOld, TooManyGroups
-    └── of sharing: InvalidUserId, RoleNotFound, SharingNotAllowed, KeyNotPermanent, KeyNotFound
+    ├── of sharing: InvalidUserId, RoleNotFound, SharingNotAllowed, KeyNotPermanent, KeyNotFound
+    └── of access keys: AccessKeyNotFound, KeyMissing, InvalidKey, InvalidPin, InvalidDate, AccessLevelNotFound
 
 The texts are for the API's clients; those of lock groups are the vendor's, to the letter (seed 003). Where the
 database fails, its StoreError comes through.
@@ -166,3 +167,33 @@ class KeyNotPermanent(AccessRefused):
 
 class KeyNotFound(AccessRefused):
     """There is no such shared key."""
+
+
+class AccessKeyNotFound(AccessRefused):
+    """There is no such access key."""
+
+    text = "access key not found"
+
+
+class KeyMissing(AccessRefused):
+    """Nothing says which access key is meant."""
+
+    text = "id, key: one of them is wanted"
+
+
+class InvalidKey(AccessRefused):
+    """An identification that no access key can have."""
+
+
+class InvalidPin(AccessRefused):
+    """What is no PIN of an access key."""
+
+
+class InvalidDate(AccessRefused):
+    """A window that ends before it begins."""
+
+
+class AccessLevelNotFound(AccessRefused):
+    """There is no such access level."""
+
+    text = "access level not found"

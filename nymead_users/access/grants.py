@@ -111,18 +111,31 @@ class Grants:
 
 async def issue(work: Work, new: NewGrant) -> str:
     """Make a grant, of which its locks hear; its id. Raises InvalidValue and what is not found."""
+    check_new(new)
+    owner = await _owner(work, new)
+    grant_id = new_id()
+    await enter(work, [(grant_id, owner, new)])
+    return grant_id
+
+
+async def enter(work: Work, checked: Sequence[tuple[str, str, NewGrant]]) -> None:
+    """Make grants that were checked, by id and owner, of which their locks hear."""
+    made = {"issuer": work.by, "created": work.at, "updated": work.at}
+    rows = [{"id": grant_id, "owner_id": owner, **asdict(new), **made} for grant_id, owner, new in checked]
+    await granted.add_grants(work.connection, rows)
+    grants = await granted.find_grants(work.connection, [grant_id for grant_id, _, _ in checked])
+    await tell_locks(work, grants, SyncOperation.ADD)
+    for grant_id, _, _ in checked:
+        work.grant_added(grant_id)
+
+
+def check_new(new: NewGrant) -> None:
+    """Raise InvalidValue for a grant that cannot be, whoever and wherever it is for."""
     if (new.person_id is None) == (new.credential_id is None):
         raise InvalidValue("personId, credentialId: exactly one of them is wanted")
     if (new.lock_id is None) == (new.group_id is None):
         raise InvalidValue("lockId, lockGroupId: exactly one of them is wanted")
     check_validity(new.valid_from, new.valid_before)
-    owner = await _owner(work, new)
-    grant_id = new_id()
-    values = {**asdict(new), "issuer": work.by, "created": work.at, "updated": work.at}
-    await granted.add_grant(work.connection, {"id": grant_id, "owner_id": owner, **values})
-    await tell_locks(work, [await granted.find_grant(work.connection, grant_id)], SyncOperation.ADD)
-    work.grant_added(grant_id)
-    return grant_id
 
 
 async def alter(work: Work, grant: Grant, values: dict[str, Any], *, anyway: bool = False) -> None:
@@ -266,20 +279,28 @@ def _payload(
 
 
 async def _owner(work: Work, new: NewGrant) -> str:
-    """The one owner of a grant's subject and target. What is one lock's alone opens no other."""
-    only: str | None = None
+    """The one owner of a grant's subject and target."""
+    credential = None
     if new.person_id is not None:
         subject = (await people.find_person(work.connection, new.person_id)).owner_id
     else:
         credential = await people.find_credential(work.connection, str(new.credential_id))
-        subject, only = credential.owner_id, credential.lock_id
+        subject = credential.owner_id
     if new.lock_id is not None:
         target = (await places.find_lock(work.connection, new.lock_id)).owner_id
     else:
         target = (await places.find_group(work.connection, str(new.group_id))).owner_id
+    check_fit(new, subject, target, credential)
+    return subject
+
+
+def check_fit(new: NewGrant, subject: str, target: str, credential: Credential | None) -> None:
+    """Refuse a subject and a target of two owners, or another lock for what is one lock's alone.
+
+    Raises LockNotFound, LockGroupNotFound and InvalidValue.
+    """
     if subject != target:
         text = "subject and target belong to different owners"
         raise (LockNotFound if new.lock_id else LockGroupNotFound)(text)
-    if only not in (None, new.lock_id):
+    if credential is not None and credential.lock_id not in (None, new.lock_id):
         raise InvalidValue("credentialId: the code is one lock's alone, and can open no other")
-    return subject

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nymead_users.access.errors import (
     ActiveGrants,
@@ -89,8 +89,7 @@ class Groups:
         async with self._model.change(by, confirm) as work:
             await people.require_owner(work.connection, owner_id)
             group = LockGroup(new_id(), owner_id, title, description, True, 1, None)
-            await places.add_group(work.connection, group)
-            work.group_added(group.id)
+            await enter(work, group)
         return group
 
     async def update(
@@ -104,8 +103,7 @@ class Groups:
         async with self._model.change(by, confirm) as work:
             group = await _require_group(work, owner_id, group_id)
             if any(getattr(group, name) != value for name, value in values.items()):
-                await places.change_group(work.connection, group_id, values)
-                work.group_changed(group_id)
+                await amend(work, group_id, values)
             return await places.find_group(work.connection, group_id)
 
     async def remove(
@@ -180,19 +178,8 @@ class Groups:
             present = await places.open_memberships(work.connection, lock_id=lock_id)
             if any(membership.group_id == group_id for membership in present):
                 raise AlreadyMember
-            if lock.protocol_version < GROUP_PROTOCOL:
-                raise ProtocolVersionTooOld
-            if len(present) >= self._limit:
-                raise TooManyGroups(len(present))
-            membership = Membership(new_id(), lock_id, group_id, work.at, None, None, None, None, None)
-            await places.add_membership(work.connection, membership)
-            work.added(membership, [lock_id])
-            await work.tell([_due(membership, SyncOperation.ADD)])
-            grants = await granted.grants_of_group(work.connection, group_id)
-            await work.watch(grant.id for grant in grants)
-            only_here = {grant.id: [lock_id] for grant in grants}
-            await work.tell(await dues(work, grants, SyncOperation.ADD, only_here))
-        return membership
+            check_joining(lock.protocol_version, len(present), self._limit)
+            return await admit(work, group_id, lock_id)
 
     async def leave(self, owner_id: str, group_id: str, membership_id: str, *, by: str, confirm: Confirm) -> None:
         """Remove a lock from a group, of which it must hear. Again: nothing happens. Raises MembershipNotFound."""
@@ -202,6 +189,39 @@ class Groups:
             if membership.group_id != group_id or membership.leave_completed is not None:
                 raise MembershipNotFound
             await _leave(work, membership)
+
+
+async def enter(work: Work, group: LockGroup) -> None:
+    """Add a group that was checked."""
+    await places.add_group(work.connection, group)
+    work.group_added(group.id)
+
+
+async def amend(work: Work, group_id: str, values: dict[str, Any]) -> None:
+    """Change what is given of a group as it was checked: title and description."""
+    await places.change_group(work.connection, group_id, values)
+    work.group_changed(group_id)
+
+
+def check_joining(protocol_version: int, groups: int, limit: int) -> None:
+    """Refuse that a lock joins one more group. Raises ProtocolVersionTooOld and TooManyGroups."""
+    if protocol_version < GROUP_PROTOCOL:
+        raise ProtocolVersionTooOld
+    if groups >= limit:
+        raise TooManyGroups(groups)
+
+
+async def admit(work: Work, group_id: str, lock_id: str) -> Membership:
+    """Add a lock to a group, of which it must hear, and of the group's grants."""
+    membership = Membership(new_id(), lock_id, group_id, work.at, None, None, None, None, None)
+    await places.add_membership(work.connection, membership)
+    work.added(membership, [lock_id])
+    await work.tell([_due(membership, SyncOperation.ADD)])
+    grants = await granted.grants_of_group(work.connection, group_id)
+    await work.watch(grant.id for grant in grants)
+    only_here = {grant.id: [lock_id] for grant in grants}
+    await work.tell(await dues(work, grants, SyncOperation.ADD, only_here))
+    return membership
 
 
 async def _leave(work: Work, membership: Membership) -> None:

@@ -33,22 +33,20 @@ class Locks:
 
         ``given``: title, description, time_zone, system_id, protocol_version, virtual, and the username of the bridge.
         """
-        given = _checked(given)
+        given = checked(given)
         lock_id = lock_id or new_id()
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
-            await places.add_lock(work.connection, lock_id, owner, await _columns(work, given))
-            work.lock_added(lock_id)
+            await enter(work, lock_id, owner, given)
         return cast("Lock", work.told(lock_id))
 
     async def update(self, lock_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Lock:
         """Change what is given of what ``add`` takes."""
-        given = _checked(given)
+        given = checked(given)
         async with self._model.change(by, confirm) as work:
             before = await places.find_lock(work.connection, lock_id)
             if any(getattr(before, name) != value for name, value in given.items()):
-                await places.change_lock(work.connection, lock_id, await _columns(work, given))
-                work.lock_changed(lock_id)
+                await amend(work, lock_id, given)
         return work.told(lock_id) or before
 
     async def remove(self, lock_id: str, *, by: str, confirm: Confirm) -> None:
@@ -75,7 +73,19 @@ class Locks:
             work.afterwards(lambda: self._users.told_changed(users))
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
+async def enter(work: Work, lock_id: str, owner_id: str, given: dict[str, Any]) -> None:
+    """Add a lock as it was ``checked``, or have one again that was removed. Raises InvalidValue and Duplicate."""
+    await places.add_lock(work.connection, lock_id, owner_id, await _columns(work, given))
+    work.lock_added(lock_id)
+
+
+async def amend(work: Work, lock_id: str, given: dict[str, Any]) -> None:
+    """Change what is given of a lock as it was ``checked``. Raises InvalidValue."""
+    await places.change_lock(work.connection, lock_id, await _columns(work, given))
+    work.lock_changed(lock_id)
+
+
+def checked(given: dict[str, Any]) -> dict[str, Any]:
     """What is given as it is kept. Raises InvalidValue."""
     if "title" in given and not given["title"].strip():
         raise InvalidValue("title: must not be empty")

@@ -55,6 +55,16 @@ class CredentialType(StrEnum):
     PHONE = "phone"  # a number in E.164
 
 
+class AccessKeyStatus(StrEnum):
+    """How far an access key is on its way to the locks of its levels, in IntServ's words."""
+
+    NOT_APPLIED = "NotApplied"  # no lock has it, and none is to
+    PENDING = "Pending"
+    APPLIED = "Applied"
+    PARTIALLY_APPLIED = "PartiallyApplied"  # some locks have it as it is, others do not yet
+    FAILED = "Failed"  # none has it as it is, and one could not take it
+
+
 class GrantKind(IntEnum):
     """What somebody opens with by a grant, in Nuki's numbers."""
 
@@ -158,6 +168,32 @@ class Credential:
     lock_id: str | None = None
     valid_from: datetime | None = None
     valid_before: datetime | None = None
+
+    @property
+    def is_access_key(self) -> bool:
+        """Whether it is an access key: a key or code that is known everywhere."""
+        return self.lock_id is None and self.type in (CredentialType.PROXIMITY, CredentialType.CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A credential as IntServ speaks of it, and by the same id.
+
+    ``levels``: the lock groups for which the credential itself has a grant that is not revoked, sorted by their ids.
+    ``valid_from`` and ``valid_before``: the window it was given; a grant that was changed by itself may have another
+    one. ``first_name`` and ``last_name`` are the person's, "" where nobody has the key.
+    """
+
+    id: str
+    owner_id: str
+    type: CredentialType
+    value: str = field(repr=False)
+    valid_from: datetime | None
+    valid_before: datetime | None
+    levels: tuple[str, ...]
+    person_id: str | None
+    first_name: str
+    last_name: str
 
 
 @dataclass(frozen=True, slots=True)

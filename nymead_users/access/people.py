@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +21,9 @@ MAX_CREDENTIALS = 50
 
 #: Marks what a change leaves as it is, where None is a value of its own.
 KEEP: Any = object()
+
+#: What of a credential ends its lock-out.
+UNLOCKED: dict[str, Any] = {"wrong_pins": 0, "locked_until": None}
 
 
 class People:
@@ -71,7 +74,7 @@ class People:
         async with self._model.change(by, confirm) as work:
             owner = await people.require_owner(work.connection, owner_id)
             values["user_id"] = await _user(work, owner, username, None)
-            return await enter(work, owner, values)
+            return await introduce(work, owner, values)
 
     async def update(self, person_id: str, given: dict[str, Any], *, by: str, confirm: Confirm) -> Person:
         """Change what is given; a username of None unlinks the user. Raises PersonNotFound and Duplicate.
@@ -82,19 +85,7 @@ class People:
         if "phone" in values:
             values["phone"] = canonical_phone(values["phone"])
         async with self._model.change(by, confirm) as work:
-            before = await people.find_person(work.connection, person_id)
-            if "username" in values:
-                values["user_id"] = await _user(work, before.owner_id, values.pop("username"), person_id)
-            await people.change_person(work.connection, person_id, values)
-            person = await people.find_person(work.connection, person_id)
-            grants = await granted.every_grant_of_subject(work.connection, person_id=person_id)
-            if person.enabled != before.enabled:
-                await subject_changed(work, grants)
-            if person != before:
-                work.changed(person, await _locks(work, grants))
-            if person.phone != before.phone:
-                await _known_by_phone(work, person, grants)
-        return person
+            return await amend(work, await people.find_person(work.connection, person_id), values)
 
     async def remove(self, person_id: str, *, by: str, confirm: Confirm) -> None:
         """Remove a person with their credentials and grants, of which locks hear, and their roles.
@@ -167,34 +158,19 @@ class People:
 
         Raises CredentialNotFound and Busy.
         """
-        values: dict[str, Any] = {"wrong_pins": 0, "locked_until": None}
+        values = dict(UNLOCKED)
         if pin is not KEEP:
             values["pin_hash"] = await self._hash(pin)
         if enabled is not None:
             values["enabled"] = enabled
         async with self._model.change(by, confirm) as work:
             before = await people.find_credential(work.connection, credential_id)
-            await people.change_credential(work.connection, credential_id, values)
-            credential = await people.find_credential(work.connection, credential_id)
-            grants = await _usable(work, credential)
-            if credential.enabled != before.enabled:
-                await subject_changed(work, grants)
-            # A PIN in place of another one looks the same, and is a change nevertheless.
-            if credential != before or (pin is not KEEP and pin is not None):
-                work.changed(credential, await _locks(work, grants))
-        return credential
+            return await amend_credential(work, before, values)
 
     async def remove_credential(self, credential_id: str, *, by: str, confirm: Confirm) -> None:
         """Remove a credential with its grants, of which locks hear. Raises CredentialNotFound."""
         async with self._model.change(by, confirm) as work:
-            credential = await people.find_credential(work.connection, credential_id)
-            own = await granted.every_grant_of_subject(work.connection, credential_id=credential_id)
-            usable = await _usable(work, credential)
-            work.removed(credential, await _locks(work, [*own, *usable]))
-            await withdraw(work, own)
-            await people.remove_credential(work.connection, credential_id)
-            gone = {grant.id for grant in own}
-            await subject_changed(work, [grant for grant in usable if grant.id not in gone])
+            await discard(work, await people.find_credential(work.connection, credential_id))
 
     async def user_removed(self, connection: Connection, username: str) -> Callable[[], None]:
         """Unlink a user, and the locks for which they speak, in the transaction that removes them.
@@ -219,11 +195,11 @@ class People:
         return await self._passwords.hash(pin)
 
 
-async def enter(work: Work, owner_id: str, given: dict[str, Any]) -> Person:
-    """Make a person of what is given of their columns."""
+async def introduce(work: Work, owner_id: str, values: dict[str, Any]) -> Person:
+    """Add a person: first_name, last_name, email, phone, enabled and user_id, each where it is given."""
     person_id = new_id()
-    values = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True, **given}
-    await people.add_person(work.connection, person_id, owner_id, values)
+    defaults = {"first_name": "", "last_name": "", "email": "", "phone": "", "enabled": True}
+    await people.add_persons(work.connection, owner_id, {person_id: {**defaults, **values}})
     person = await people.find_person(work.connection, person_id)
     work.added(person)
     return person
@@ -231,15 +207,65 @@ async def enter(work: Work, owner_id: str, given: dict[str, Any]) -> Person:
 
 async def keep(work: Work, credential: Credential, pin_hash: str | None) -> None:
     """Add a credential, of which the locks hear that its person's grants reach. Raises InvalidValue and Duplicate."""
-    person_id, grants = credential.person_id, []
-    if person_id is not None and credential.lock_id is None:
-        theirs = await people.credentials_of(work.connection, [person_id])
-        if sum(other.lock_id is None for other in theirs) >= MAX_CREDENTIALS:
-            raise InvalidValue(f"personId: a person has at most {MAX_CREDENTIALS} credentials")
-        grants = await granted.grants_of_subject(work.connection, person_id=person_id)
-    await people.add_credential(work.connection, credential, pin_hash)
+    if credential.person_id is not None and credential.lock_id is None:
+        theirs = await people.credentials_of(work.connection, [credential.person_id])
+        check_number(sum(other.lock_id is None for other in theirs))
+    await people.require_free(
+        work.connection, credential.owner_id, credential.type, credential.value, lock_id=credential.lock_id
+    )
+    await enter_credentials(work, [(credential, pin_hash)])
+
+
+def check_number(held: int) -> None:
+    """Raise InvalidValue where a person who has so many credentials can have no other, but for one lock alone."""
+    if held >= MAX_CREDENTIALS:
+        raise InvalidValue(f"personId: a person has at most {MAX_CREDENTIALS} credentials")
+
+
+async def enter_credentials(work: Work, checked: Sequence[tuple[Credential, str | None]]) -> None:
+    """Add credentials that were checked, with the hashes of their PINs, of which their persons' locks hear."""
+    holders = {credential.person_id for credential, _ in checked if credential.lock_id is None} - {None}
+    grants = await granted.grants_of_persons(work.connection, filter(None, holders))
+    await people.add_credentials(work.connection, checked)
     await subject_changed(work, grants)
-    work.added(credential, {credential.lock_id} if credential.lock_id else await _locks(work, grants))
+    by_grant = await locks_by_grant(work, grants)
+    reached: dict[str | None, set[str]] = {}
+    for grant in grants:
+        reached.setdefault(grant.holder_id, set()).update(by_grant[grant.id])
+    for credential, _ in checked:
+        work.added(credential, {credential.lock_id} if credential.lock_id else reached.get(credential.person_id, ()))
+
+
+async def amend(work: Work, before: Person, values: dict[str, Any]) -> Person:
+    """Change what is given of a person as it is kept, and the username. Raises InvalidValue and Duplicate."""
+    columns = dict(values)
+    if "username" in columns:
+        columns["user_id"] = await _user(work, before.owner_id, columns.pop("username"), before.id)
+    await people.change_person(work.connection, before.id, columns)
+    person = await people.find_person(work.connection, before.id)
+    grants = await granted.every_grant_of_subject(work.connection, person_id=before.id)
+    if person.enabled != before.enabled:
+        await subject_changed(work, grants)
+    if person != before:
+        work.changed(person, await _locks(work, grants))
+    if person.phone != before.phone:
+        await _known_by_phone(work, person, grants)
+    if (person.first_name, person.last_name) != (before.first_name, before.last_name):
+        work.keys_changed(key.id for key in await people.credentials_of(work.connection, [before.id]))
+    return person
+
+
+async def amend_credential(work: Work, before: Credential, values: dict[str, Any]) -> Credential:
+    """Change what is given of a credential's columns; locks hear of it where it is enabled or disabled."""
+    await people.change_credential(work.connection, before.id, values)
+    credential = await people.find_credential(work.connection, before.id)
+    grants = await _usable(work, credential)
+    if credential.enabled != before.enabled:
+        await subject_changed(work, grants)
+    # A PIN in place of another one looks the same, and is a change nevertheless.
+    if credential != before or values.get("pin_hash") is not None:
+        work.changed(credential, await _locks(work, grants))
+    return credential
 
 
 async def _known_by_phone(work: Work, person: Person, grants: list[Grant]) -> None:
@@ -252,6 +278,17 @@ async def _known_by_phone(work: Work, person: Person, grants: list[Grant]) -> No
     for grant in grants:
         if grant.shared_by is not None:
             work.grant_changed(grant.id)
+
+
+async def discard(work: Work, credential: Credential) -> None:
+    """Remove a credential with its grants, of which locks hear."""
+    own = await granted.every_grant_of_subject(work.connection, credential_id=credential.id)
+    usable = await _usable(work, credential)
+    work.removed(credential, await _locks(work, [*own, *usable]))
+    await withdraw(work, own)
+    await people.remove_credential(work.connection, credential.id)
+    gone = {grant.id for grant in own}
+    await subject_changed(work, [grant for grant in usable if grant.id not in gone])
 
 
 async def _user(work: Work, owner_id: str, username: str | None, person_id: str | None) -> int | None:
@@ -276,11 +313,6 @@ async def _owner_of(work: Work, owner_id: str | None, person_id: str | None) -> 
     if owner_id not in (None, person.owner_id):
         raise PersonNotFound("the person is another owner's")
     return person.owner_id
-
-
-async def locks_of_credential(work: Work, credential: Credential) -> set[str]:
-    """The locks that a credential concerns."""
-    return await _locks(work, await _usable(work, credential))
 
 
 async def _usable(work: Work, credential: Credential) -> list[Grant]:

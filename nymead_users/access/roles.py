@@ -23,7 +23,7 @@ from nymead_users.access.errors import (
 )
 from nymead_users.access.grants import NewGrant, issue, revoke
 from nymead_users.access.model import Grant, Person, Role, Sight
-from nymead_users.access.people import enter
+from nymead_users.access.people import introduce
 from nymead_users.access.schedule import InvalidSchedule, Schedule
 from nymead_users.access.store import granted, people, places, roles
 from nymead_users.access.store.reading import seen
@@ -248,7 +248,7 @@ def _only(found: Sequence[Person], name: str) -> Person | None:
 async def _met(work: Work, owner_id: str, phone: str, param: str, name: str) -> Person:
     """The person of a number, who is made if there is none. Raises InvalidUserId."""
     found = _only(await people.persons_of_phone(work.connection, owner_id, phone), param)
-    return found or await enter(work, owner_id, {"phone": phone, "first_name": name})
+    return found or await introduce(work, owner_id, {"phone": phone, "first_name": name})
 
 
 async def _change(work: Work, role: Role, values: dict[str, Any]) -> Role:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -21,11 +22,14 @@ from nymead_users.access.model import (
     Person,
     Role,
 )
-from nymead_users.access.store import granted, log, places, reach, syncing
+from nymead_users.access.store import granted, keys, log, people, places, reach, syncing
 from nymead_users.access.store.syncing import Due
 from nymead_users.events import EventBus
 from nymead_users.storage.database import Connection, Database
 from nymead_users.storage.errors import IntegrityViolation
+
+#: Changes looked at before others have their turn: an import can make tens of thousands.
+TURN = 250
 
 #: Raises if the caller may not make a change any more.
 Confirm = Callable[[], None]
@@ -97,6 +101,7 @@ class Work:
         self._locks: dict[str, type[Added | Changed]] = {}
         self._groups: dict[str, type[Added | Changed]] = {}
         self._memberships: dict[str, None] = {}
+        self._keys: dict[str, None] = {}
         #: Grants as they were, that only look different if their state or operation is another one at the end.
         self._watched: dict[str, Grant] = {}
         self._used: frozenset[str] = frozenset()
@@ -148,6 +153,10 @@ class Work:
     def membership_changed(self, membership_id: str) -> None:
         """A membership is different; it is told as it is at the end."""
         self._memberships[membership_id] = None
+
+    def keys_changed(self, credential_ids: Iterable[str]) -> None:
+        """What is shown of these credentials as access keys is different, beside themselves and their levels."""
+        self._keys |= dict.fromkeys(credential_ids)
 
     def afterwards(self, callback: Callable[[], None]) -> None:
         """Call back once all is stored and told."""
@@ -206,11 +215,41 @@ class Work:
         for group_id, kind in self._groups.items():
             group = await places.find_group(self.connection, group_id, removed=True)
             self.changes.append(kind(group, frozenset(members.get(group_id, []))))
-        for change in self.changes:
+        for number, change in enumerate(self.changes, 1):
             if isinstance(change, Added | Changed | Removed):
                 self._log_change(change)
+            if not number % TURN:
+                await asyncio.sleep(0)
         await log.write(self.connection, self._entries)
+        await self._settle_keys()
         self.changes += map(SyncDue, self._due)
+
+    async def _settle_keys(self) -> None:
+        """Tell of the access keys whose credential, levels or person's names are others than before."""
+        locks: dict[str, frozenset[str]] = dict.fromkeys(self._keys, frozenset())
+        made: set[str] = set()
+        for change in self.changes:
+            if isinstance(change, Added | Changed | Removed) and (key_id := self._key_of(change)) is not None:
+                locks[key_id] = locks.get(key_id, frozenset()) | change.locks
+                if isinstance(change, Added) and change.thing.id == key_id:
+                    made.add(key_id)
+        if locks:
+            concerned = await people.locks_of_credentials(self.connection, locks)
+            for key in (await keys.find_keys(self.connection, locks)).values():
+                told = Added if key.id in made else Changed
+                self.changes.append(told(key, locks[key.id].union(concerned.get(key.id, ()))))
+
+    def _key_of(self, change: Added | Changed | Removed) -> str | None:
+        """The credential that was changed, or for which a grant of a group stands now or does not any more."""
+        thing = change.thing
+        if isinstance(thing, Credential):
+            return thing.id
+        if not isinstance(thing, Grant) or thing.group_id is None:
+            return None
+        # What was revoked before is never changed by itself again.
+        revoked = isinstance(change, Changed) and thing.revoked is not None and thing.id in self._grants
+        withdrawn = isinstance(change, Removed) and thing.revoked is None
+        return thing.credential_id if isinstance(change, Added) or revoked or withdrawn else None
 
     def _differs(self, grant: Grant) -> type[Changed | Touched] | None:
         """What has become of a grant that was not changed itself."""

@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from nymead_users.client import CallError, Client, ClientError, ConnectionFailed
+from nymead_users.client.client import TIMEOUT
 from nymead_users.config import ConfigError, Configuration, Settings, load
 from nymead_users.storage.datadir import (
     CONTROL_SOCKET,
@@ -99,15 +100,18 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool = False) -> T:
+def operate(
+    settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool = False, timeout: float = TIMEOUT
+) -> T:
     """Do something as the machine's operator.
 
     Through the running server's control socket, so that live sessions notice; where no server runs,
     through one that is up for the moment, on that socket alone. ``create``: also where there is no store yet.
+    ``timeout``: seconds for each reply.
     """
     try:
         with one_command(settings.data_dir, create=create):
-            return asyncio.run(_operate(settings, work, create=create))
+            return asyncio.run(_operate(settings, work, create=create, timeout=timeout))
     except CallError as error:
         fail(error.message)
     except (ClientError, DataDirectoryError, StoreUnusable, ListenError) as error:
@@ -120,20 +124,20 @@ def operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, creat
         raise typer.Exit(130) from None
 
 
-async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool) -> T:
-    async with _control(settings, create=create) as client:
+async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool, timeout: float) -> T:
+    async with _control(settings, create=create, timeout=timeout) as client:
         await client.hello()
         return await work(client)
 
 
 @asynccontextmanager
-async def _control(settings: Settings, *, create: bool) -> AsyncIterator[Client]:
+async def _control(settings: Settings, *, create: bool, timeout: float) -> AsyncIterator[Client]:
     """A connection to the control socket of the server, or of one that lives as long as the block."""
     url = f"unix://{(settings.data_dir / CONTROL_SOCKET).absolute()}"
     give_up = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
-            client = await Client.connect(url)
+            client = await Client.connect(url, timeout=timeout)
         except ConnectionFailed:
             pass
         else:
@@ -146,7 +150,7 @@ async def _control(settings: Settings, *, create: bool) -> AsyncIterator[Client]
         from nymead_users.app import running  # noqa: PLC0415
 
         try:
-            async with running(settings, offline=True), await Client.connect(url) as client:
+            async with running(settings, offline=True), await Client.connect(url, timeout=timeout) as client:
                 yield client
         except DataDirectoryInUseError as error:
             if asyncio.get_running_loop().time() > give_up:

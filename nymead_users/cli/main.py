@@ -24,6 +24,7 @@ from nymead_users.cli.common import (
     operate,
     print_json,
 )
+from nymead_users.cli.files import files_app
 from nymead_users.cli.nymead import nymead_app
 from nymead_users.cli.tokens import token_app
 from nymead_users.cli.upkeep import upkeep_app
@@ -59,6 +60,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(config_app, name="config")
 app.add_typer(upkeep_app)
 app.add_typer(nymead_app)
+app.add_typer(files_app)
 
 
 class LogLevel(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -106,15 +107,29 @@ class UserStore:
 
     async def pages(self) -> AsyncGenerator[list[User]]:
         """All users by name, at most PAGE at a time, as they are at one moment. To be closed where it is left early."""
+        async with self._database.read() as connection, aclosing(self.pages_in(connection)) as pages:
+            async for page in pages:
+                yield page
+
+    async def pages_in(self, connection: Connection) -> AsyncGenerator[list[User]]:
+        """The same in another's transaction."""
         page = select(*_USER).order_by(users.c.username).limit(PAGE)
         following = page.where(users.c.username > bindparam("last"))
-        async with self._database.read() as connection:
-            rows = (await connection.execute(page)).all()
-            while rows:
-                yield [_user(row) for row in rows]
-                if len(rows) < PAGE:
-                    break
-                rows = (await connection.execute(following, {"last": rows[-1].username})).all()
+        rows = (await connection.execute(page)).all()
+        while rows:
+            yield [_user(row) for row in rows]
+            if len(rows) < PAGE:
+                break
+            rows = (await connection.execute(following, {"last": rows[-1].username})).all()
+
+    async def enter(self, connection: Connection, added: Iterable[tuple[User, str | None]]) -> None:
+        """Add users with the hashes of their passwords, in another's transaction."""
+        rows = [{**_columns(user), "password_hash": password_hash} for user, password_hash in added]
+        await connection.execute(insert(users), rows)
+
+    async def replace(self, connection: Connection, user: User) -> None:
+        """Have a user be as they are given, in another's transaction; the password stays."""
+        await connection.execute(update(users).where(users.c.username == user.username).values(**_columns(user)))
 
     async def login_record(self, username: str, address: str) -> LoginRecord | None:
         """What a login of this user from this address is held against; None without such a user."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 from uuid import UUID
@@ -187,7 +187,7 @@ class Users:
         """
         name = canonical_username(username)
         check_password(password)
-        _check_scopes(scopes)
+        check_scopes(scopes)
         user = User(name, email, display_name, scopes, allowed_thing_ids)
         password_hash = await self._passwords.hash(password)
         await self._store.add(user, password_hash, confirm)
@@ -265,7 +265,7 @@ class Users:
 
         Raises InconsistentScopes and UnknownUser.
         """
-        _check_scopes(scopes)
+        check_scopes(scopes)
         user = await self._store.change(username.lower(), confirm, scopes=scopes, allowed_thing_ids=allowed_thing_ids)
         log.info("user scopes changed", extra={"account": user.username, "scopes": int(scopes)})
         self._publish(UserChanged(user))
@@ -283,6 +283,31 @@ class Users:
     async def forget_thing(self, connection: Connection, thing_id: str) -> list[User]:
         """Take a thing out of all users' lists in another's transaction; the users to be given to ``told_changed``."""
         return await self._store.forget_thing(connection, thing_id)
+
+    async def known(self, username: str) -> bool:
+        """Whether there is a user of that name."""
+        return await self._store.find(username.lower()) is not None
+
+    def pages_in(self, connection: Connection) -> AsyncGenerator[list[User]]:
+        """What ``pages`` gives, in another's transaction."""
+        return self._store.pages_in(connection)
+
+    async def enter(self, connection: Connection, added: Sequence[tuple[User, str | None]]) -> None:
+        """Add users in another's transaction, who are to be given to ``told_added``.
+
+        They were checked; with them come the hashes of their passwords, where they have one.
+        """
+        await self._store.enter(connection, added)
+
+    async def replace(self, connection: Connection, user: User) -> None:
+        """Change a user in another's transaction, who is to be given to ``told_changed``. The password stays."""
+        await self._store.replace(connection, user)
+
+    def told_added(self, users: Iterable[User]) -> None:
+        """Tell of users that were added in another's transaction, once that is stored."""
+        for user in users:
+            self.required = False
+            self._publish(UserAdded(user))
 
     def told_changed(self, users: Iterable[User]) -> None:
         """Tell of users that were changed in another's transaction, once that is stored."""
@@ -327,6 +352,7 @@ class Users:
         self._events.publish(event)
 
 
-def _check_scopes(scopes: Scope) -> None:
+def check_scopes(scopes: Scope) -> None:
+    """Raise InconsistentScopes for scopes that contradict one another."""
     if not scopes.consistent:
         raise InconsistentScopes(repr(scopes))

@@ -44,6 +44,11 @@ def may_hear(locks: frozenset[str], user: User) -> bool:
     return includes(user.scopes, Scope.ACCESS_ALL_THINGS) or not locks.isdisjoint(user.things)
 
 
+def may_hear_codes(user: User) -> bool:
+    """Whether a user may hear of codes: whoever reads one may use it."""
+    return includes(user.scopes, Scope.ADMIN)
+
+
 def on_behalf(caller: Caller, scope: Scope = Scope.ADMIN) -> tuple[str, Confirm]:
     """In whose name a caller changes something, and what confirms that they still may."""
     return _name(caller), partial(confirm, caller, scope)
@@ -59,27 +64,36 @@ def _name(caller: Caller) -> str:
 
 
 async def answer(
-    outcomes: Outcomes, success: StrEnum, verb: Awaitable[T], show: Callable[[T], Mapping[str, Any]] | None = None
+    outcomes: Outcomes,
+    success: StrEnum,
+    verb: Awaitable[T],
+    show: Callable[[T], Mapping[str, Any]] | None = None,
+    *,
+    words: Mapping[type[Exception], str] | None = None,
 ) -> Any:
     """Run a verb of the domain: its outcome, and with success what ``show`` makes of its result.
 
-    Raises ServerBusy.
+    ``words``: what a refusal that says no more is called there. Raises ServerBusy.
     """
     try:
         result = await verb
     except Busy as refusal:
         raise ServerBusy from refusal
     except (AccessRefused, StoreError) as refusal:
-        return refused(outcomes, refusal)
+        return refused(outcomes, refusal, words)
     return {"error": success} if show is None else {"error": success, **show(result)}
 
 
-def refused(outcomes: Outcomes, refusal: AccessRefused | StoreError) -> Any:
-    """What a refusal is called in the API."""
+def refused(
+    outcomes: Outcomes, refusal: AccessRefused | StoreError, words: Mapping[type[Exception], str] | None = None
+) -> Any:
+    """What a refusal is called in the API; ``words`` as ``answer`` has them."""
     if isinstance(refusal, StoreError):
         log.error("the database failed", extra={"reason": str(refusal)})
         return {"error": outcomes[StoreError]}
     text = str(refusal)
+    if words is not None and text == refusal.text:
+        text = words.get(type(refusal), text)
     outcome = {"error": outcomes[type(refusal)]}
     return {**outcome, "errorMessage": text} if text else outcome
 

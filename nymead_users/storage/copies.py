@@ -51,7 +51,7 @@ def backup(store: Path, target: Path, progress: Progress, *, overwrite: bool = F
             _copy(source, partial, f"The store {store}", progress)
         _examine(partial, f"The store {store}")
         sync(partial)
-        _name(partial, target, overwrite=overwrite)
+        give_name(partial, target, overwrite=overwrite)
         sync(target.parent)
     except FileExistsError as error:
         raise _exists(target) from error
@@ -143,7 +143,11 @@ def _open_backup(source: Path) -> sqlite3.Connection:
         raise BackupFailed(f"The backup {source} cannot be read: {error}.") from error
 
 
-def _name(partial: Path, target: Path, *, overwrite: bool) -> None:
+def give_name(partial: Path, target: Path, *, overwrite: bool) -> None:
+    """Have a file that is complete be the target, in one step. Raises OSError.
+
+    That is FileExistsError where something is there already, unless ``overwrite``.
+    """
     if not overwrite:
         try:
             target.hardlink_to(partial)  # unlike a renaming, it fails where there is a file
@@ -151,7 +155,7 @@ def _name(partial: Path, target: Path, *, overwrite: bool) -> None:
             raise
         except OSError:  # a file system without links, as on memory sticks
             if os.path.lexists(target):
-                raise _exists(target) from None
+                raise FileExistsError(target) from None
         else:
             return
     partial.replace(target)

@@ -22,8 +22,10 @@ from nymead_users.access.decision import Decision
 from nymead_users.access.decisions import Asked, Decisions, PinRules
 from nymead_users.access.grants import Grants, NewGrant
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys, Holder, Which
 from nymead_users.access.locks import Locks
 from nymead_users.access.model import (
+    AccessKey,
     Confirmation,
     Credential,
     CredentialType,
@@ -89,6 +91,7 @@ class Building:
     sync: Synchronisation
     decisions: Decisions
     authorizations: Authorizations
+    keys: AccessKeys
     told: list[Any] = field(default_factory=list)
     owner: str = ""
 
@@ -118,6 +121,7 @@ class Building:
             Synchronisation(model),
             Decisions(model, passwords, PinRules(PIN_ATTEMPTS, PIN_LOCKOUT)),
             Authorizations(model),
+            AccessKeys(model, passwords),
         )
         for kind in (Added, Changed, Removed, Decided, SyncDue, Touched, UserAdded, UserChanged, UserRemoved):
             events.subscribe(kind, building.told.append)
@@ -204,6 +208,23 @@ class Building:
     async def share(self, user_id: str, lock: Lock, to_user_id: str, **key: Any) -> Grant:
         """A key that is shared under a role."""
         return await self.roles.share(lock.id, user_id, to_user_id, NewKey(**key), ADMINISTRATOR, **BY)
+
+    async def key(
+        self,
+        identification: str = "1234567890",
+        *,
+        kind: CredentialType = CredentialType.PROXIMITY,
+        holder: Holder | None = None,
+        **given: Any,
+    ) -> AccessKey:
+        """An access key of that identification, added or changed."""
+        which = Which(type=kind, identification=identification)
+        return await self.keys.put(which, given, holder or Holder(), **BY)
+
+    async def key_now(self, key_id: str) -> AccessKey:
+        """An access key as it is now."""
+        pages = self.keys.pages(None, None, codes=True)
+        return next(iter([each async for page in pages for each in page if each.id == key_id]))
 
     async def grant_now(self, grant: Grant) -> Grant:
         """A grant as it is now."""

@@ -25,7 +25,9 @@ from nymead_users.access.changes import Added, Changed, Decided, Removed, SyncDu
 from nymead_users.access.decision import AccessReason, Decision, Subject
 from nymead_users.access.decisions import Decisions
 from nymead_users.access.errors import AccessRefused
+from nymead_users.access.keys import Holder
 from nymead_users.access.model import (
+    AccessKey,
     Credential,
     Grant,
     GrantKind,
@@ -40,7 +42,7 @@ from nymead_users.access.model import (
     SyncOperation,
 )
 from nymead_users.access.schedule import Schedule
-from nymead_users.access.store import granted, people, places, roles
+from nymead_users.access.store import granted, keys, people, places, roles
 from nymead_users.access.store.filters import Query
 
 #: A Wednesday, far enough from now for lock-outs to be over.
@@ -62,8 +64,9 @@ KINDS = (
     *("sync", "sync", "sync", "drain", "drain", "drain", "drain", "fail", "report", "report"),
     *("update_person", "update_person", "update_credential", "update_lock", "update_grant", "update_grant", "revoke"),
     *("add_code", "add_code", "add_app", "update_auth", "update_auth", "remove_auth", "remove_auth"),
-    *("remove_person", "remove_credential", "remove_lock", "remove_group", "remove_user", "return_lock"),
     *("set_role", "set_role", "share", "share", "share", "share", "revoke_shared", "remove_role"),
+    *("put_key", "put_key", "put_key"),
+    *("remove_person", "remove_credential", "remove_lock", "remove_group", "remove_user", "return_lock"),
 )
 Step = tuple[str, int, int, int]
 steps = st.lists(
@@ -82,6 +85,7 @@ class Story:
     def __init__(self, building: Building) -> None:
         self.building = building
         self.things: Things = {}
+        self.keys: dict[str, AccessKey] = {}
         self.items = 0
         self.entries = 0
         self.looks = 0
@@ -118,6 +122,9 @@ class Story:
                 found += await places.list_memberships(connection, group_id, None, Query(), unbound=True)
             found += [grant async for page in granted.grant_pages(connection) for grant in page]
             found += await roles.roles_of(connection)
+            self.keys = {
+                key.id: key async for page in keys.key_pages(connection, None, None, codes=True) for key in page
+            }
         now = {thing.id: thing for thing in found}
         return {key: now[key] for key in [*(key for key in self.things if key in now), *now]}
 
@@ -151,6 +158,16 @@ class Story:
         person = self.one(Person, a) if b % 2 else None
         pin = PINS[0] if c % 3 == 0 else None
         await self.building.credential(f"10{a % 5}", person=person, pin=pin, enabled=c % 5 != 0)
+
+    async def put_key(self, a: int, b: int, c: int) -> None:
+        groups = [group.id for group in self.all(LockGroup)]
+        given: dict[str, Any] = {"levels": groups[b % 3 :] if b % 4 else None} if b % 5 else {}
+        if c % 2:
+            given |= dict(zip(("valid_from", "valid_before"), WINDOWS[c % len(WINDOWS)], strict=True))
+        if c % 5 == 0:
+            given["pin"] = (None, *PINS)[a % 3]
+        holder = Holder(id=self.one(Person, a).id) if a % 2 else Holder(first_name=f"Name {b}")
+        await self.building.key(f"10{a % 5}", holder=holder, **given)
 
     async def grant(self, a: int, b: int, c: int) -> None:
         subject = self.one(Credential if a % 2 else Person, a // 2)
@@ -315,9 +332,12 @@ class Story:
 
     async def check(self) -> None:
         """Everything that must be true after each step."""
-        before, self.things = self.things, await self.look()
+        before, keys_before = self.things, self.keys
+        self.things = await self.look()
         self.forget_strangers()
-        await self.check_told(before)
+        told = self.building.hear()
+        self.check_keys(keys_before, before, [each for each in told if _is_key(each) or _is_credential(each)])
+        await self.check_told(before, [each for each in told if not _is_key(each)])
         await self.check_store()
         self.looks += 1
         fresh = self.building.fresh()
@@ -332,8 +352,20 @@ class Story:
             for grant_id in [key for key, known in held.items() if known.get("lockGroupId", "") not in {"", *groups}]:
                 del held[grant_id]
 
-    async def check_told(self, before: Things) -> None:
-        told = self.building.hear()
+    def check_keys(self, before: dict[str, AccessKey], things: Things, told: list[Any]) -> None:
+        """An access key is told once when it, its credential or the grants that are its levels are others."""
+        found = Counter((type(change).__name__, change.thing.id) for change in told if _is_key(change))
+        touched = {change.thing.id for change in told if _is_credential(change)}
+        expected: Counter[tuple[str, str]] = Counter()
+        for key_id, key in self.keys.items():
+            if key_id not in before:
+                expected["Added", key_id] += 1
+            elif key != before[key_id] or key_id in touched or _levels(things, key) != _levels(self.things, key):
+                expected["Changed", key_id] += 1
+        assert found == expected, told
+        assert all(change.thing == self.keys[change.thing.id] for change in told if _is_key(change))
+
+    async def check_told(self, before: Things, told: list[Any]) -> None:
         kinds = (Person, Credential, Lock, LockGroup, Membership, Grant, Role)
         changes = [change for change in told if isinstance(change, Added | Changed | Removed)]
         expected: Counter[tuple[str, str, str]] = Counter()
@@ -481,6 +513,20 @@ class Story:
 
 class Nothing(Exception):
     """There is nothing to do it with."""
+
+
+def _is_key(change: Any) -> bool:
+    return isinstance(change, Added | Changed | Removed) and isinstance(change.thing, AccessKey)
+
+
+def _is_credential(change: Any) -> bool:
+    return isinstance(change, Added | Changed | Removed) and isinstance(change.thing, Credential)
+
+
+def _levels(things: Things, key: AccessKey) -> set[str]:
+    """The grants that are an access key's levels."""
+    grants = [thing for thing in things.values() if isinstance(thing, Grant) and thing.credential_id == key.id]
+    return {grant.id for grant in grants if grant.group_id is not None and grant.revoked is None}
 
 
 def _shown(old: Any, new: Any) -> Any:

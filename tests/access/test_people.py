@@ -385,7 +385,8 @@ async def test_added_things_are_told_once(building: Building) -> None:
     card = await building.credential(person=person)
     grant = await building.grant(card, lock)
     told = building.hear()
-    assert [change.thing for change in told if isinstance(change, Added)] == [lock, person, card, grant]
+    key = await building.key_now(card.id)
+    assert [change.thing for change in told if isinstance(change, Added)] == [lock, person, card, key, grant]
     assert [change for change in told if isinstance(change, Changed | Removed)] == []
     assert [change for change in told if isinstance(change, SyncDue)] == [SyncDue(lock.id)]
 

@@ -85,8 +85,10 @@ async def test_too_many_wrong_pins_lock_a_credential_out(building: Building) -> 
     locked = await building.credential_now(card)
     assert locked.locked_until is not None
     assert at + timedelta(seconds=PIN_LOCKOUT) <= locked.locked_until <= now() + timedelta(seconds=PIN_LOCKOUT)
+    concerned = frozenset({lock.id})
     assert [change for change in building.hear() if isinstance(change, Changed)] == [
-        Changed(locked, frozenset({lock.id}))
+        Changed(locked, concerned),
+        Changed(await building.key_now(card.id), concerned),
     ]
     for pin in (PIN, WRONG, None):
         decision, entry = await building.reports(card, lock, pin=pin)

@@ -35,7 +35,7 @@ def test_every_command_is_known() -> None:
     groups = {path for path in COMMANDS if len(path) == 1}
     assert groups == {
         *(("serve",), ("user",), ("token",), ("press-button",), ("config",)),
-        *(("backup",), ("restore",), ("check",), ("import-nymead",)),
+        *(("backup",), ("restore",), ("check",), ("import",), ("export",), ("import-nymead",)),
     }
     assert {" ".join(path) for path in COMMANDS if len(path) == 2} == {
         *(f"user {name}" for name in ("add", "list", "passwd", "scopes", "remove")),

@@ -17,9 +17,12 @@ from typer.testing import CliRunner
 
 from nymead_users.access.decision import AccessReason, Decision, Pin, event_code
 from nymead_users.access.errors import AccessRefused, AlreadyMember, TooManyGroups
+from nymead_users.access.rows import Kind
 from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.namespaces.lockgroups.namespace import OUTCOMES
+from nymead_users.namespaces.lockroles.types import LockRoleError
+from nymead_users.namespaces.operator.rows import FIELDS
 from nymead_users.permissions import SCOPE_NAMES, Scope
 
 CONTRACT = json.loads((ROOT / "schema" / "introspection.json").read_text())
@@ -79,7 +82,8 @@ def test_every_method_named_exists(page: Path) -> None:
     """A page names no method or notification that is not there, but where it shows what that is answered."""
     known = {*CONTRACT["methods"], *CONTRACT["notifications"], *UNLISTED, "JSONRPC.Introspect", "Users.Invite"}
     text = page.read_text()
-    named = set(re.findall(r"\b(?:JSONRPC|Users|Access|LockGroups|Operator|rpc)\.[A-Za-z]+", text)) - {"rpc.org"}
+    spaces = "JSONRPC|Users|Access|AccessKeys|LockGroups|LockRoles|SmartlockAuths|Operator|rpc"
+    named = set(re.findall(rf"\b(?:{spaces})\.[A-Za-z]+", text)) - {"rpc.org"}
     assert named <= known
     if "Users.Invite" in named:
         assert "No such method" in text
@@ -155,6 +159,29 @@ def test_the_messages_of_lock_groups_are_the_servers() -> None:
     # Duplicate is another name for a membership that is there, and says so in the database's words.
     texts[OUTCOMES[AlreadyMember].value] = AlreadyMember.text
     assert told == {outcome: text for outcome, text in texts.items() if text}
+
+
+async def test_the_document_of_an_import_is_as_printed(home: Server, tmp_path: Path) -> None:
+    """The page on import and export lists the fields that rows have, and its document can be taken in."""
+    page = DOCS / "operate" / "import-export.md"
+    told = dict(re.findall(r"^\| `(\w+)` \| (`\w+`, .*) \|$", page.read_text(), re.MULTILINE))
+    secret = {Kind.USERS: ["password"], Kind.KEYS: ["pin"]}
+    assert {name: re.findall(r"`(\w+)`", fields) for name, fields in told.items()} == {
+        kind: [*fields, *secret.get(kind, [])] for kind, fields in FIELDS.items()
+    }
+    (document,) = (block for block in blocks(page) if block.language == "json")
+    file = tmp_path / "document.json"
+    file.write_text(document.text)
+    command = ["import", str(file), "--data-dir", str(home.data_dir)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert done.exit_code == 0, done.output
+
+
+def test_the_outcomes_of_sharing_are_the_servers() -> None:
+    """The page on sharing explains every outcome but success and a failing store."""
+    page = (DOCS / "guides" / "sharing.md").read_text().partition("## Outcomes ")[2]
+    told = re.findall(r"`(LockRoleError\w+)`", page)
+    assert sorted(told) == sorted(set(LockRoleError) - {LockRoleError.NO_ERROR, LockRoleError.BACKEND_ERROR})
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "assets").glob("*.svg")), ids=lambda path: path.name)

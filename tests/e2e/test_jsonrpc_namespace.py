@@ -336,14 +336,17 @@ async def test_unknown_and_wrong_params(home: Server, dialect: Dialect) -> None:
 async def test_set_notification_status(home: Server, dialect: Dialect) -> None:
     """Each call sets the list anew; the switch goes before the list, unknown names are left out."""
     client = await home.login("admin", "tcp", dialect)
-    everything = {"JSONRPC", "Users", "Access", "LockGroups", "LockRoles"}
+    everything = {"JSONRPC", "Users", "Access", "AccessKeys", "LockGroups", "LockRoles", "SmartlockAuths"}
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({"namespaces": ["Users"]}, {"Users"}),
         ({"namespaces": ["JSONRPC"]}, {"JSONRPC"}),
         ({"namespaces": ["Users", "Users", "users", "Nowhere", "", "Operator"]}, {"Users"}),
         ({"namespaces": ["Nowhere"]}, set()),
         ({"namespaces": ["Users", "JSONRPC"]}, {"Users", "JSONRPC"}),
-        ({"namespaces": ["LockGroups", "JSONRPC", "LockRoles", "Access", "Users"]}, everything),
+        (
+            {"namespaces": ["SmartlockAuths", "LockGroups", "AccessKeys", "JSONRPC", "LockRoles", "Access", "Users"]},
+            everything,
+        ),
         ({"namespaces": ["Access"]}, {"Access"}),
         ({"namespaces": []}, set()),
         ({"enabled": True}, everything),
@@ -765,6 +768,7 @@ async def test_without_authentication_every_method_is_allowed(trusting: Server, 
     assert denied == of_nobody
     assert outcomes["Access.AddLock"] == "AccessErrorNoError"
     assert outcomes["LockGroups.CreateLockGroup"] == "LockGroupErrorTitleMissing"
+    assert outcomes["AccessKeys.AddAccessKey"] == "AccessKeyErrorKeyMissing"
     assert outcomes["Users.CreateUser"] == "UserErrorNoError"
     assert outcomes["Users.RemoveUser"] == "UserErrorNoError"
 

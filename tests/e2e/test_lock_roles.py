@@ -86,7 +86,7 @@ def moment(**ahead: float) -> str:
 # The operations of the page
 
 
-async def test_get_roles_of_a_lock_holder(holder: Holder) -> None:
+async def test_get_lock_holder_roles(holder: Holder) -> None:
     """A lock holder's roles are those at all locks that can share, oldest first, as the page has them."""
     assert await holder.get("GetRoles") == []
     first = await holder.role(CAROL)
@@ -103,10 +103,10 @@ async def test_get_roles_of_a_lock_holder(holder: Holder) -> None:
     }
     other = Holder(holder.desk, await holder.desk.add("Access.AddOwner", title="Works"))
     assert await other.get("GetRoles") == []
-    assert await other.refused("GetLockRoles", lockId=DOOR) == ("LockNotFound", "bound lock not found")
+    assert await other.refused("GetLockRoles", lockId=DOOR) == ("LockNotFound", "lock not found")
 
 
-async def test_get_roles_of_a_lock(holder: Holder) -> None:
+async def test_get_lock_holder_lock_roles(holder: Holder) -> None:
     """A lock's roles are all of them, whether they can share or not, and none of another lock."""
     first, second = await holder.role(CAROL), await holder.role(BOB, share=False)
     elsewhere = await holder.role(ANN, GATE)
@@ -114,7 +114,7 @@ async def test_get_roles_of_a_lock(holder: Holder) -> None:
     assert await holder.get("GetLockRoles", lockId=f"{{{GATE.upper()}}}") == [elsewhere]
 
 
-async def test_put_role_creates_and_updates(holder: Holder) -> None:
+async def test_put_lock_holder_lock_role(holder: Holder) -> None:
     """One method makes a role and changes it; created stays, and so does a name that is left out."""
     desk = holder.desk
     await desk.listen()
@@ -288,7 +288,7 @@ async def test_a_key_is_shared_told_and_counted(holder: Holder) -> None:
     }
     (role,) = await holder.get("GetLockRoles", lockId=DOOR)
     assert role["createdKeys"] == 1
-    told = {item.name: item.params for item in desk.news()}
+    told = {item.name: item.params for item in desk.news() if not item.name.startswith("SmartlockAuths.")}
     names = ["Access.GrantAdded", "Access.PersonAdded", "Access.SyncPending"]
     assert sorted(told) == [*names, "LockRoles.KeyAdded", "LockRoles.RoleChanged"]
     assert told["LockRoles.KeyAdded"] == {"key": key}
@@ -464,7 +464,7 @@ async def test_a_lock_takes_its_roles_and_keys_along(holder: Holder) -> None:
     await desk.done("LockGroups.AddMembership", **about, lockGroupId=group, boundLockId=DOOR)
     await desk.listen()
     await desk.done("Access.RemoveLock", lockId=DOOR)
-    told = await desk.heard()
+    told = [item for item in await desk.heard() if not item.name.startswith("SmartlockAuths.")]
     assert sorted(item.name for item in told) == [
         *("Access.GrantRemoved", "Access.GrantRemoved", "Access.LockRemoved", "LockGroups.MembershipChanged"),
         *("LockRoles.KeyRemoved", "LockRoles.RoleRemoved"),

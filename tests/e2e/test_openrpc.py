@@ -315,6 +315,18 @@ async def open_doors(call: Callable[..., Awaitable[Any]]) -> None:
     await call("Access.GetGrants", personId=person, lockId=lock, lockGroupId=group, state="active")
     await call("Access.GetEvents", limit=2, fromDate=bounds["validFrom"], lockId=lock, includeAccessDenied=False)
     await call("Access.GetEvents", continuationKey="5", toDate=bounds["validBefore"], personId=person)
+    fob = {"identification": "0x499602d2", "type": "proximity"}
+    dates = {"validFromDate": bounds["validFrom"], "validToDate": bounds["validBefore"]}
+    given = {**dates, "pin": "1234", "accessLevels": [group], "ownerId": owner}
+    names = {"firstName": "Ann", "lastName": "B"}
+    access_key = await made("AccessKeys.AddAccessKey", "accessKey", key=fob, **given, person=names)
+    nothing = dict.fromkeys(("validFromDate", "validToDate", "pin"))
+    await call("AccessKeys.AddAccessKey", id=access_key, **nothing, person={"id": person})
+    await call("AccessKeys.GetAccessKeyStatus", id=access_key)
+    await call("AccessKeys.GetAccessKeys", ownerId=owner)
+    await call("AccessKeys.GetAccessLevels", ownerId=owner)
+    await call("AccessKeys.AddAccessKey", id=access_key, accessLevels=None)
+    await call("AccessKeys.RemoveAccessKey", id=access_key, key=fob, ownerId=owner)
     query = {"filter": "id ne null", "orderBy": "id desc", "top": 5, "skip": 0}
     await call("LockGroups.GetLockGroups", ownerAccountId=owner, expand="supportedFeatures,statistics", **query)
     await call("LockGroups.GetLockGroup", ownerAccountId=owner, id=group, expand="statistics")
@@ -414,6 +426,7 @@ async def test_what_the_server_refuses_is_invalid_by_the_document(home: Server) 
         ("Access.ConfirmSync", {"lockId": THING, "items": [{"id": THING, "ok": True}]}),
         ("Access.GetEvents", {"limit": 1001}),
         ("LockGroups.GetLockGroups", {"ownerAccountId": 1}),
+        ("AccessKeys.AddAccessKey", {"key": {"identification": "1", "type": "phone"}}),
         ("LockGroups.RemoveLockGroup", {"ownerAccountId": THING, "id": THING, "forceUnjoinLocks": 1}),
         ("LockRoles.GetRoles", {"lockHolderId": THING, "limit": 0}),
         ("LockRoles.RemoveRole", {"lockHolderId": THING, "lockId": THING, "userId": True}),

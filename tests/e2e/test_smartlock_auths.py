@@ -187,16 +187,16 @@ async def test_lists_by_person_type_and_lock(auths: Auths) -> None:
     fob = await auths.app(type=2, name="Ann's fob")
     code = await auths.code()
     mine = await auths.code(auths.back, accountUserId=1)
-    everything = sorted([app, fob, code, mine], key=lambda auth: str(auth["id"]))
+    everything = [app, fob, code, mine]
 
     async def ids(method: str, **params: Any) -> list[str]:
         return [auth["id"] for auth in await auths.get(method, **params)]
 
     assert await auths.get("GetAuths") == everything
     assert await ids("GetAuths", accountUserId=-1) == [code["id"]]
-    assert sorted(await ids("GetAuths", accountUserId=1)) == sorted([app["id"], fob["id"], mine["id"]])
+    assert await ids("GetAuths", accountUserId=1) == [app["id"], fob["id"], mine["id"]]
     assert await ids("GetAuths", accountUserId=2) == []
-    assert sorted(await ids("GetAuths", types="0, 2,3")) == sorted([app["id"], fob["id"]])
+    assert await ids("GetAuths", types="0, 2,3") == [app["id"], fob["id"]]
     assert await ids("GetAuths", accountUserId=1, types="13") == [mine["id"]]
     assert await ids("GetAuths", types="77") == []
     assert await ids("GetSmartlockAuths", smartlockId=auths.back) == [mine["id"]]

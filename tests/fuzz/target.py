@@ -263,8 +263,10 @@ class Target:
         direct = call("Access.AddGrant", {"credentialId": credential, "lockId": lock})["grant"]["id"]
         sharing = {"lockId": lock, "userId": "+4781549300"}
         role = call("LockRoles.SetRole", {"lockHolderId": owner, **sharing, "canShare": True})["role"]["id"]
+        shown = {"key": {"identification": str(int(lock[:8], 16)), "type": "proximity"}, "accessLevels": [group]}
+        access_key = call("AccessKeys.AddAccessKey", {**shown, "ownerId": owner})["accessKey"]["id"]
         (item, *_) = call("Access.GetPendingSync", {"lockId": lock})["items"]
-        return [owner, person, lock, credential, group, member, grant, direct, item["id"], role]
+        return [owner, person, lock, credential, group, member, grant, direct, item["id"], role, access_key]
 
     def unharmed(self) -> None:
         """Somebody else is served, and nothing went wrong inside."""

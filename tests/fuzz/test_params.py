@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target import EXAMPLES, Target, hold, settings
 
-NAMESPACES = ("JSONRPC", "Users", "Access", "LockGroups", "LockRoles")
+NAMESPACES = ("JSONRPC", "Users", "Access", "AccessKeys", "LockGroups", "LockRoles", "SmartlockAuths")
 
 #: How many examples each method has.
 EACH = 12

@@ -19,6 +19,7 @@ BUTTON = ({"deviceName": "String"}, {"success": "Bool", "transactionId": "Int"})
 ACCESS_ERROR = {"error": "$ref:AccessError", "o:errorMessage": "String"}
 LOCK_GROUP_ERROR = {"error": "$ref:LockGroupError", "o:errorMessage": "String"}
 LOCK_ROLE_ERROR = {"error": "$ref:LockRoleError", "o:errorMessage": "String"}
+ACCESS_KEY_ERROR = {"error": "$ref:AccessKeyError", "o:errorMessage": "String"}
 ATTEMPT = {
     "lockId": "Uuid",
     "o:personId": "Uuid",
@@ -182,6 +183,32 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {},
         {"version": "String", "protocol version": "String", "qtVersion": "String", "qtBuildVersion": "String"},
     ),
+    "AccessKeys.AddAccessKey": (
+        {
+            "o:id": "Uuid",
+            "o:key": "$ref:KeyIdentification",
+            "o:pin": "String",
+            "o:validFromDate": "String",
+            "o:validToDate": "String",
+            "o:accessLevels": ["Uuid"],
+            "o:person": "$ref:NewKeyHolder",
+            "o:ownerId": "Uuid",
+        },
+        {**ACCESS_KEY_ERROR, "o:accessKey": "$ref:AccessKeyInfo"},
+    ),
+    "AccessKeys.GetAccessKeyStatus": (
+        {"id": "Uuid"},
+        {**ACCESS_KEY_ERROR, "o:status": "$ref:AccessKeyStatus", "o:systems": ["$ref:SystemStatusInfo"]},
+    ),
+    "AccessKeys.GetAccessKeys": ({"o:ownerId": "Uuid"}, {**ACCESS_KEY_ERROR, "o:accessKeys": ["$ref:AccessKeyInfo"]}),
+    "AccessKeys.GetAccessLevels": (
+        {"o:ownerId": "Uuid"},
+        {**ACCESS_KEY_ERROR, "o:accessLevels": ["$ref:AccessLevel"]},
+    ),
+    "AccessKeys.RemoveAccessKey": (
+        {"o:id": "Uuid", "o:key": "$ref:KeyIdentification", "o:ownerId": "Uuid"},
+        ACCESS_KEY_ERROR,
+    ),
     "LockGroups.AddMembership": (
         {"ownerAccountId": "Uuid", "lockGroupId": "Uuid", "boundLockId": "Uuid"},
         {**LOCK_GROUP_ERROR, "o:membership": "$ref:LockGroupMembership"},
@@ -339,6 +366,9 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
     "Access.PersonChanged": {"person": "$ref:PersonInfo"},
     "Access.PersonRemoved": {"personId": "Uuid"},
     "Access.SyncPending": {"lockId": "Uuid"},
+    "AccessKeys.AccessKeyAdded": {"accessKey": "$ref:AccessKeyInfo"},
+    "AccessKeys.AccessKeyChanged": {"accessKey": "$ref:AccessKeyInfo"},
+    "AccessKeys.AccessKeyRemoved": {"accessKeyId": "Uuid"},
     "LockGroups.LockGroupAdded": {"lockGroup": "$ref:LockTarget"},
     "LockGroups.LockGroupChanged": {"lockGroup": "$ref:LockTarget"},
     "LockGroups.LockGroupRemoved": {"lockGroupId": "Uuid"},
@@ -380,6 +410,25 @@ ENUMS = {
     "SyncEntity": ["grant", "membership"],
     "AccessEventKind": ["decision", "change", "sync"],
     "GrantState": ["pending", "active", "revoking", "revoked", "failed"],
+    "AccessKeyError": [
+        f"AccessKeyError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "PermissionDenied",
+            "InvalidParameter",
+            "AccessKeyNotFound",
+            "KeyMissing",
+            "InvalidKey",
+            "InvalidPin",
+            "InvalidDate",
+            "AccessLevelNotFound",
+            "PersonNotFound",
+            "NameTooLong",
+        )
+    ],
+    "AccessKeyStatus": ["NotApplied", "Pending", "Applied", "PartiallyApplied", "Failed"],
+    "AccessKeyType": ["proximity", "code"],
     "LockGroupError": [
         f"LockGroupError{name}"
         for name in (
@@ -462,6 +511,19 @@ ENUMS = {
 
 #: The types that are no enums, without those of users and tokens.
 TYPES: dict[str, Any] = {
+    "AccessKeyInfo": {
+        "r:id": "Uuid",
+        "r:key": "$ref:KeyIdentification",
+        "r:o:validFromDate": "String",
+        "r:o:validToDate": "String",
+        "r:accessLevels": ["Uuid"],
+        "r:o:person": "$ref:KeyHolder",
+    },
+    "AccessLevel": {"r:id": "Uuid", "r:title": "String"},
+    "KeyHolder": {"r:id": "Uuid", "r:firstName": "String", "r:lastName": "String"},
+    "KeyIdentification": {"identification": "String", "type": "$ref:AccessKeyType"},
+    "NewKeyHolder": {"o:id": "Uuid", "o:firstName": "String", "o:lastName": "String"},
+    "SystemStatusInfo": {"r:systemId": "String", "r:status": "$ref:AccessKeyStatus", "r:o:error": "String"},
     "AccessDecision": {
         "r:allowed": "Bool",
         "r:reason": "$ref:AccessReason",
@@ -880,6 +942,8 @@ async def test_what_is_answered_has_the_declared_keys(start_server: StartServer,
         "Access.ReportAccess": {"lockId": lock, "personId": person},
         "Access.SyncLock": {"lockId": lock},
         "LockGroups.CreateLockGroup": {"ownerAccountId": owner, "title": "Office"},
+        "AccessKeys.AddAccessKey": {"key": {"identification": "1234", "type": "code"}, "person": {"id": person}},
+        "AccessKeys.GetAccessLevels": {},
         "LockGroups.GetLockGroups": {"ownerAccountId": owner, "expand": "supportedFeatures,statistics"},
         "LockRoles.SetRole": {"lockHolderId": owner, "lockId": lock, "userId": "+4781549300", "canShare": True},
         "LockRoles.GetRoles": {"lockHolderId": owner},

@@ -28,12 +28,16 @@ from nymead_users.identity.errors import (
 from nymead_users.identity.tokens import TokenInfo
 from nymead_users.namespaces.access import namespace as access
 from nymead_users.namespaces.access.types import AccessError
+from nymead_users.namespaces.accesskeys import namespace as accesskeys
+from nymead_users.namespaces.accesskeys.types import AccessKeyError
 from nymead_users.namespaces.answers import answer
 from nymead_users.namespaces.lockgroups import namespace as lockgroups
 from nymead_users.namespaces.lockgroups.types import LockGroupError
 from nymead_users.namespaces.lockroles import namespace as lockroles
 from nymead_users.namespaces.lockroles.types import LockRoleError
 from nymead_users.namespaces.outcomes import OUTCOMES, outcome, outcome_of
+from nymead_users.namespaces.smartlockauths import namespace as smartlockauths
+from nymead_users.namespaces.smartlockauths.types import SmartlockAuthError
 from nymead_users.namespaces.types import PermissionScope, UserError, Uuid, scopes_of, token_info, user_info
 from nymead_users.permissions import Scope, User
 from nymead_users.rpc.errors import ServerBusy
@@ -114,8 +118,10 @@ def test_every_refusal_about_doors_has_an_outcome() -> None:
     """No refusal about doors is without a name in a namespace that tells of it; every name is used."""
     named: dict[type[StrEnum], Mapping[type[Exception], StrEnum]] = {
         AccessError: access.OUTCOMES,
+        AccessKeyError: accesskeys.OUTCOMES,
         LockGroupError: lockgroups.OUTCOMES,
         LockRoleError: lockroles.OUTCOMES,
+        SmartlockAuthError: smartlockauths.OUTCOMES,
     }
     assert {refusal for outcomes in named.values() for refusal in outcomes} == {*refusals(AccessRefused), StoreError}
     for enum, outcomes in named.items():

@@ -325,6 +325,9 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockRoles.GetRoles", holder),
             ("LockRoles.GetLockRoles", {**holder, "lockId": place.back}),
             ("LockRoles.GetSharedKeys", role),
+            ("AccessKeys.GetAccessKeys", {}),
+            ("AccessKeys.GetAccessLevels", {}),
+            ("AccessKeys.GetAccessKeyStatus", {"id": place.key}),
         ]
         changes: list[tuple[str, dict[str, Any]]] = [
             ("Access.AddOwner", {"title": "Works"}),
@@ -350,6 +353,9 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("LockRoles.ShareKey", {**role, "toUserId": "+4781549302"}),
             ("LockRoles.RevokeSharedKeys", {**role, "ids": [key]}),
             ("LockRoles.RemoveRole", {**holder, **role}),
+            ("AccessKeys.AddAccessKey", {"id": place.key, "pin": "1234", "accessLevels": [place.group]}),
+            ("AccessKeys.AddAccessKey", {"key": {"identification": "2", "type": "proximity"}}),
+            ("AccessKeys.RemoveAccessKey", {"id": place.key}),
         ]
         before = [await desk.done(method, **params) for method, params in reads]
         limit_files(process, 0)

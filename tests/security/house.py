@@ -23,13 +23,16 @@ import argon2
 from conftest import CHEAP_ARGON2, PASSWORD, PATIENCE, Dialect, Raw, Server, Transport
 from websockets.asyncio.client import connect
 
+from nymead_users.access.authorizations import Authorizations
 from nymead_users.access.decisions import Decisions, PinRules
 from nymead_users.access.grants import Grants
 from nymead_users.access.groups import Groups
+from nymead_users.access.keys import AccessKeys
 from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
+from nymead_users.access.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.client import Client
 from nymead_users.client.client import Notification
@@ -45,12 +48,14 @@ from nymead_users.identity.users import Users
 from nymead_users.logs import JsonFormatter, TextFormatter
 from nymead_users.namespaces.access import AccessNamespace
 from nymead_users.namespaces.access.namespace import AccessDomain
+from nymead_users.namespaces.accesskeys import AccessKeysNamespace
 from nymead_users.namespaces.discovery import DiscoveryNamespace
 from nymead_users.namespaces.jsonrpc import JsonRpcNamespace
 from nymead_users.namespaces.jsonrpc.namespace import ServerIdentity
 from nymead_users.namespaces.lockgroups import LockGroupsNamespace
 from nymead_users.namespaces.lockroles import LockRolesNamespace
 from nymead_users.namespaces.operator import OperatorNamespace
+from nymead_users.namespaces.smartlockauths import SmartlockAuthsNamespace
 from nymead_users.namespaces.users import UsersNamespace
 from nymead_users.peer import Peer
 from nymead_users.permissions import Principal, User
@@ -412,11 +417,14 @@ class House:
                 AccessNamespace(doors, events, broadcaster.notify),
                 LockGroupsNamespace(Groups(model, limit=10), events, broadcaster.notify),
                 LockRolesNamespace(Roles(model), events, broadcaster.notify),
+                AccessKeysNamespace(AccessKeys(model, passwords), events, broadcaster.notify),
+                SmartlockAuthsNamespace(Authorizations(model), events, broadcaster.notify),
             ]
         )
         public.add(JsonRpcNamespace(self.users, button, ServerIdentity("house", "1", UUID(int=1), "en_US"), public))
         public.add(DiscoveryNamespace(public, "1"))
-        operator = Registry([*public.namespaces.values(), OperatorNamespace(button, self.users)])
+        transfer = Transfer(model, self.users, passwords, groups_limit=10)
+        operator = Registry([*public.namespaces.values(), OperatorNamespace(button, self.users, transfer)])
         limits = Limits(message_size=1 << 20, outbox_size=1 << 23, handshake_time=PATIENCE)
         self._public, self._operator = (
             SessionFactory(

@@ -54,7 +54,7 @@ async def methods(desk: Desk, scope: str) -> dict[str, list[str]]:
     return {
         name: [param.rpartition(":")[2] for param in declared["params"]]
         for name, declared in contract["methods"].items()
-        if name.startswith(("Access.", "LockGroups.", "LockRoles."))
+        if name.startswith(("Access.", "AccessKeys.", "LockGroups.", "LockRoles.", "SmartlockAuths."))
         and declared["permissionScope"] == f"PermissionScope{scope}"
     }
 
@@ -63,6 +63,7 @@ async def everything(admin: Desk, place: Premises) -> list[Any]:
     """All there is about doors, without the log."""
     about = {"ownerAccountId": place.owner}
     found = [await admin.ask(f"Access.Get{things}") for things in ("Owners", "Locks", "Persons", "Credentials")]
+    found.append(await admin.ask("AccessKeys.GetAccessKeys"))
     found.append(await admin.ask("Access.GetGrants"))
     found.append(await admin.ask("LockGroups.GetLockGroups", **about))
     groups, locks = (place.group, place.other_group), (place.front, place.back)
@@ -140,11 +141,14 @@ async def test_a_guest_learns_nothing_of_other_doors_from_any_method(home: Serve
         "credentialId": [place.code],
         "grantId": [place.other_grant],
         "lockGroupId": [place.other_group, place.group],
-        "id": [place.other_group, place.other_member, place.group],
+        "id": [place.other_group, place.other_member, place.group, place.code],
         "title": ["mine"],
         "type": ["code"],
         "value": ["1234"],
         "credential": [{"type": "code", "value": "1234"}],
+        "key": [{"type": "code", "identification": "24681357"}],
+        "accessLevels": [[place.group]],
+        "person": [{"id": place.bob}],
         "items": [[], [{"id": NOWHERE}]],
         "expand": ["statistics", "boundLock"],
         "includeUnboundLocks": [True],
@@ -225,6 +229,37 @@ async def test_a_guest_reads_no_code(home: Server, transport: Transport, dialect
     assert {each["id"] for each in await admin.get("Access.GetCredentials")} == {place.key, place.code, key}
     for desk in (visitor, resident):
         assert {each["id"] for each in await desk.get("Access.GetCredentials")} == {place.key, key}
+
+
+async def test_a_guest_learns_of_no_access_key_of_other_doors(
+    home: Server, transport: Transport, dialect: Dialect
+) -> None:
+    """Keys of another door are not listed or told to a guest, nor that they are there; none can be made or changed."""
+    admin, visitor, place = await with_guest(home, dialect, transport)
+    for desk in (admin, visitor):
+        await desk.client.subscribe("AccessKeys")
+    key = {"identification": "77", "type": "proximity"}
+    made = await admin.get("AccessKeys.AddAccessKey", key=key, accessLevels=[place.other_group])
+    changed = await admin.get("AccessKeys.AddAccessKey", id=made["id"], pin="1234")
+    for unknown in (made["id"], NOWHERE):
+        refusal = await visitor.refused("AccessKeys.GetAccessKeyStatus", id=unknown)
+        assert refusal == ("AccessKeyNotFound", "access key not found")
+        for method in ("AddAccessKey", "RemoveAccessKey"):
+            with pytest.raises(PermissionDenied):
+                await visitor.ask(f"AccessKeys.{method}", id=unknown)
+    assert ids(await visitor.get("AccessKeys.GetAccessKeys")) == {place.key}
+    assert ids(await visitor.get("AccessKeys.GetAccessLevels")) == {place.group}
+    # Once it opens the guest's door it is theirs to see, until it does not.
+    shown = await admin.get("AccessKeys.AddAccessKey", id=made["id"], accessLevels=[place.group])
+    assert ids(await visitor.get("AccessKeys.GetAccessKeys")) == {place.key, made["id"]}
+    await admin.done("AccessKeys.RemoveAccessKey", id=made["id"])
+    assert [item.params for item in await admin.heard()] == [
+        {"accessKey": made},
+        {"accessKey": changed},
+        {"accessKey": shown},
+        {"accessKeyId": made["id"]},
+    ]
+    assert [item.params for item in await visitor.heard()] == [{"accessKey": shown}, {"accessKeyId": made["id"]}]
 
 
 async def test_a_guest_hears_of_their_door_alone(home: Server, transport: Transport, dialect: Dialect) -> None:
@@ -446,14 +481,14 @@ async def test_no_pin_and_no_code_turns_up(home: Server, dialect: Dialect) -> No
     """PINs are in no log, notification, event, answer or file; codes only where their credential itself is told."""
     with collected() as lines:
         admin, visitor, place = await with_guest(home, dialect)
-        await admin.listen()
-        await visitor.listen()
+        for desk in (admin, visitor):
+            await desk.client.subscribe("Access", "AccessKeys")
         told: list[str] = []
         answers: list[str] = []
 
         async def ask(desk: Desk, method: str, **params: Any) -> dict[str, Any]:
             try:
-                result = await desk.ask(f"Access.{method}", **params)
+                result = await desk.ask(method if "." in method else f"Access.{method}", **params)
             except CallError as refusal:
                 result = {"refused": f"{refusal} {refusal.data}"}
             answers.append(json.dumps(result))
@@ -476,6 +511,21 @@ async def test_no_pin_and_no_code_turns_up(home: Server, dialect: Dialect) -> No
             {"type": "proximity", "value": f"x{CODE}"},
         ):
             await ask(admin, "AddCredential", **params)
+        spellings: tuple[tuple[Any, Any], ...] = (
+            (CODE, PIN),
+            (CODE, [PIN]),
+            (UNKNOWN_CODE, WRONG_PIN),
+            (f"x{CODE}", None),
+            (int(UNKNOWN_CODE), None),
+            (UNKNOWN_CODE * 30, None),
+        )
+        for identification, key_pin in spellings:
+            named = {"identification": identification, "type": "code"}
+            await ask(admin, "AccessKeys.AddAccessKey", key=named, pin=key_pin)
+            await ask(visitor, "AccessKeys.AddAccessKey", key=named, pin=key_pin)
+        await ask(admin, "AccessKeys.RemoveAccessKey", key={"identification": UNKNOWN_CODE, "type": "code"})
+        await ask(admin, "AccessKeys.GetAccessKeyStatus", id=code_id)
+        await ask(visitor, "AccessKeys.GetAccessKeys")
         await ask(admin, "UpdateCredential", credentialId=code_id, pin=[PIN])
         await ask(admin, "UpdateCredential", credentialId=code_id, pin=f"{WRONG_PIN}x")
         for value in (CODE, UNKNOWN_CODE, f"{UNKNOWN_CODE}x", [UNKNOWN_CODE]):
@@ -492,8 +542,10 @@ async def test_no_pin_and_no_code_turns_up(home: Server, dialect: Dialect) -> No
         for desk in (admin, visitor):
             await desk.heard()
             assert {"Access.AccessDecided", "Access.CredentialChanged"} <= {item.name for item in desk.told}
-            told += [json.dumps(item.params) for item in desk.told if "Credential" not in item.name]
-            credentials = json.dumps([item.params for item in desk.told if "Credential" in item.name])
+            of_codes = ("Access.Credential", "AccessKeys.AccessKey")
+            told += [json.dumps(item.params) for item in desk.told if not item.name.startswith(of_codes)]
+            credentials = json.dumps([item.params for item in desk.told if item.name.startswith(of_codes)])
+            assert (CODE in credentials) is (desk is admin)
             assert PIN not in credentials
     said = [*lines.text, *lines.json, *told, *answers]
     assert len(said) > 120

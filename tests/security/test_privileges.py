@@ -46,6 +46,7 @@ def prying(contract: dict[str, Any], victims_token: str) -> list[tuple[str, dict
         "type": "code",
         "value": "1234",
         "items": [],
+        "key": {"identification": "1234", "type": "code"},
         "expand": "statistics",
         "filter": "id ne null",
     }

@@ -13,9 +13,11 @@ import pytest
 from conftest import Dialect, Process, Raw, Server, SpawnServer
 from house import NO_ERROR, a_home, compact, greeted, heard, request
 
+from nymead_users.access.keys import Which
 from nymead_users.client import CallError, Client, Login, Unauthorized
 from nymead_users.identity.store import LoginRecord
 from nymead_users.identity.tokens import NewToken, mint
+from nymead_users.namespaces.accesskeys.types import AddAccessKeyParams
 from nymead_users.namespaces.jsonrpc.types import CreateUserParams as FirstUserParams
 from nymead_users.namespaces.jsonrpc.types import HelloParams
 from nymead_users.namespaces.signin import AuthenticateParams
@@ -261,6 +263,10 @@ HOLDERS = {
     "JSONRPC.Hello": HelloParams(token=SECRET),
     "JSONRPC.Authenticate": AuthenticateParams(username="admin", password=SECRET, deviceName="phone"),
     "Users.CreateUser": CreateUserParams(username="admin", password=SECRET),
+    "AccessKeys.AddAccessKey": AddAccessKeyParams.model_validate(
+        {"pin": SECRET, "key": {"identification": SECRET, "type": "code"}}
+    ),
+    "an access key's identification": Which(identification=SECRET),
     "Users.ChangePassword": ChangePasswordParams(newPassword=SECRET),
     "Users.ChangeUserPassword": ChangeUserPasswordParams(username="admin", newPassword=SECRET),
 }

@@ -144,19 +144,22 @@ def _at_locks(sought: Sought, sight: Sight) -> Select[Any]:
     return statement if sight is None else statement.where(grants.c.lock_id.in_(sight))
 
 
+_BY_AGE = (grants.c.created, grants.c.id)
+
+
 async def direct_pages(connection: Connection, sought: Sought, sight: Sight) -> AsyncGenerator[list[Grant]]:
-    """These grants by id."""
-    async for page in pages(connection, _at_locks(sought, sight), (grants.c.id,), _grant):
+    """These grants, oldest first."""
+    async for page in pages(connection, _at_locks(sought, sight), _BY_AGE, _grant):
         yield page
 
 
 async def direct_page(
     connection: Connection, sought: Sought, sight: Sight, *, offset: int, limit: int
 ) -> tuple[list[Grant], int]:
-    """Some of these grants by id, and how many there are."""
+    """Some of these grants, oldest first, and how many there are."""
     statement = _at_locks(sought, sight)
     total = await connection.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True))
-    rows = await connection.execute(statement.order_by(grants.c.id).offset(offset).limit(limit))
+    rows = await connection.execute(statement.order_by(*_BY_AGE).offset(offset).limit(limit))
     return [_grant(row) for row in rows], total or 0
 
 
@@ -197,6 +200,16 @@ async def grants_of_subject(
     return await _all(connection, _standing().where(_of_subject(person_id, credential_id)))
 
 
+async def grants_of_persons(connection: Connection, person_ids: Iterable[str]) -> list[Grant]:
+    """The grants of these persons and their credentials, which are not revoked."""
+    found: list[Grant] = []
+    for part in chunks(sorted(set(person_ids))):
+        theirs = select(credentials.c.id).where(credentials.c.person_id.in_(part))
+        of_persons = or_(grants.c.person_id.in_(part), grants.c.credential_id.in_(theirs))
+        found += await _all(connection, _standing().where(of_persons))
+    return found
+
+
 async def grants_of_lock(connection: Connection, lock_id: str) -> list[Grant]:
     """The grants at this very lock, revoked ones too."""
     return await _all(connection, _GRANTS.where(grants.c.lock_id == lock_id))
@@ -221,9 +234,9 @@ async def shared_grants(connection: Connection, person_id: str, lock_id: str) ->
     return await _all(connection, shared.order_by(grants.c.created))
 
 
-async def add_grant(connection: Connection, values: dict[str, Any]) -> None:
-    """Add a grant."""
-    await connection.execute(insert(grants).values(**values))
+async def add_grants(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add grants, all with the same columns."""
+    await connection.execute(insert(grants), list(rows))
 
 
 async def change_grant(connection: Connection, grant_id: str, values: dict[str, Any]) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, literal, or_, select, union, update
 
 from nymead_users.access.errors import CredentialNotFound, Duplicate, OwnerNotFound, PersonNotFound
 from nymead_users.access.model import Credential, CredentialType, Owner, Person, Sight
-from nymead_users.access.store.reach import reaching
+from nymead_users.access.store.reach import locks_of_groups, reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import credentials, grants, owners, persons, users
+from nymead_users.storage.tables import credentials, grants, lock_groups, locks, owners, persons, users
 
 _PERSON = (
     persons.c.owner_id,
@@ -63,6 +63,27 @@ async def list_owners(connection: Connection) -> list[Owner]:
 async def add_owner(connection: Connection, owner: Owner) -> None:
     """Add an owner."""
     await connection.execute(insert(owners).values(id=owner.id, title=owner.title, next_number=1))
+
+
+async def change_owner(connection: Connection, owner_id: str, title: str) -> None:
+    """Change an owner's title."""
+    await connection.execute(update(owners).where(owners.c.id == owner_id).values(title=title))
+
+
+async def unused_owner(connection: Connection) -> str | None:
+    """The only owner, if nothing is that one's, not even something that was removed."""
+    found = (await connection.scalars(select(owners.c.id).limit(2))).all()
+    if len(found) != 1:
+        return None
+    for table in (persons, locks, lock_groups, credentials, grants):
+        if await connection.scalar(select(literal(1)).where(table.c.owner_id == found[0]).limit(1)):
+            return None
+    return str(found[0])
+
+
+async def replace_owner(connection: Connection, owner_id: str, owner: Owner) -> None:
+    """Have another owner in the place of one that is unused."""
+    await connection.execute(update(owners).where(owners.c.id == owner_id).values(id=owner.id, title=owner.title))
 
 
 async def require_owner(connection: Connection, owner_id: str | None) -> str:
@@ -149,15 +170,20 @@ async def find_persons(connection: Connection, person_ids: Iterable[str]) -> dic
     return found
 
 
-async def add_person(connection: Connection, person_id: str, owner_id: str, values: dict[str, Any]) -> None:
-    """Add a person, who gets the owner's next number."""
-    number = await connection.scalar(
+async def add_persons(connection: Connection, owner_id: str, rows: Mapping[str, dict[str, Any]]) -> None:
+    """Add an owner's persons by id, all with the same columns, who get the owner's next numbers in this order."""
+    count = len(rows)
+    first = await connection.scalar(
         update(owners)
         .where(owners.c.id == owner_id)
-        .values(next_number=owners.c.next_number + 1)
-        .returning(owners.c.next_number - 1)
+        .values(next_number=owners.c.next_number + count)
+        .returning(owners.c.next_number - count)
     )
-    await connection.execute(insert(persons).values(id=person_id, owner_id=owner_id, number=number, **values))
+    numbered = enumerate(rows.items(), first or 0)
+    await connection.execute(
+        insert(persons),
+        [{"id": person_id, "owner_id": owner_id, "number": number, **row} for number, (person_id, row) in numbered],
+    )
 
 
 async def change_person(connection: Connection, person_id: str, values: dict[str, Any]) -> None:
@@ -175,6 +201,12 @@ async def find_user(connection: Connection, username: str) -> int | None:
     """The key of a user."""
     found: int | None = await connection.scalar(select(users.c.id).where(users.c.username == username))
     return found
+
+
+async def user_keys(connection: Connection) -> dict[str, int]:
+    """The keys of all users, by name."""
+    rows = await connection.execute(select(users.c.username, users.c.id))
+    return {username: key for username, key in rows}  # noqa: C416 - rows are no pairs to the type checker
 
 
 async def taken_user(connection: Connection, owner_id: str, user_id: int, person_id: str | None) -> bool:
@@ -195,6 +227,14 @@ async def unlink_user(connection: Connection, username: str) -> list[str]:
 # Credentials
 
 
+def _usable_at(lock_ids: frozenset[str]) -> ColumnElement[bool]:
+    """Whether a credential has a grant at one of these locks, its own or its person's."""
+    return or_(
+        credentials.c.id.in_(select(grants.c.credential_id).where(reaching(lock_ids))),
+        credentials.c.person_id.in_(select(grants.c.person_id).where(reaching(lock_ids))),
+    )
+
+
 async def credential_pages(
     connection: Connection, owner_id: str | None, person_id: str | None, sight: Sight, *, codes: bool
 ) -> AsyncGenerator[list[Credential]]:
@@ -210,14 +250,38 @@ async def credential_pages(
     if person_id is not None:
         statement = statement.where(credentials.c.person_id == person_id)
     if sight is not None:
-        statement = statement.where(
-            or_(
-                credentials.c.id.in_(select(grants.c.credential_id).where(reaching(sight))),
-                credentials.c.person_id.in_(select(grants.c.person_id).where(reaching(sight))),
-            )
-        )
+        statement = statement.where(_usable_at(sight))
     async for page in pages(connection, statement, (credentials.c.id,), _credential):
         yield page
+
+
+async def is_shown(connection: Connection, credential_id: str, lock_ids: frozenset[str]) -> bool:
+    """Whether somebody who sees these locks only may know of a credential."""
+    statement = select(credentials.c.id).where(credentials.c.id == credential_id, _usable_at(lock_ids))
+    return await connection.scalar(statement) is not None
+
+
+async def locks_of_credentials(connection: Connection, credential_ids: Iterable[str]) -> dict[str, set[str]]:
+    """The locks that each credential concerns: its own grants and its person's reach them, as far as not revoked.
+
+    What is one lock's alone is used by its own grants.
+    """
+    columns = (credentials.c.id, grants.c.lock_id, grants.c.group_id)
+    own = select(*columns).join_from(credentials, grants, grants.c.credential_id == credentials.c.id)
+    theirs = (
+        select(*columns)
+        .join_from(credentials, grants, grants.c.person_id == credentials.c.person_id)
+        .where(credentials.c.lock_id.is_(None))
+    )
+    found: list[Row[*tuple[Any, ...]]] = []
+    for part in chunks(sorted(set(credential_ids))):
+        chosen = (credentials.c.id.in_(part), grants.c.revoked.is_(None))
+        found += (await connection.execute(union(own.where(*chosen), theirs.where(*chosen)))).all()
+    by_group = await locks_of_groups(connection, {group_id for _, _, group_id in found if group_id})
+    locks: dict[str, set[str]] = {}
+    for credential_id, lock_id, group_id in found:
+        locks.setdefault(credential_id, set()).update([lock_id] if lock_id else by_group.get(group_id, []))
+    return locks
 
 
 async def find_credential(connection: Connection, credential_id: str) -> Credential:
@@ -289,23 +353,26 @@ async def pin_hash(connection: Connection, credential_id: str) -> str | None:
     return found
 
 
-async def add_credential(connection: Connection, credential: Credential, pin_hash: str | None) -> None:
-    """Add a credential. Raises Duplicate."""
-    await require_free(connection, credential.owner_id, credential.type, credential.value, lock_id=credential.lock_id)
+async def add_credentials(connection: Connection, added: Iterable[tuple[Credential, str | None]]) -> None:
+    """Add credentials with the hashes of their PINs."""
     await connection.execute(
-        insert(credentials).values(
-            id=credential.id,
-            owner_id=credential.owner_id,
-            person_id=credential.person_id,
-            type=credential.type.value,
-            value=credential.value,
-            pin_hash=pin_hash,
-            enabled=credential.enabled,
-            wrong_pins=0,
-            lock_id=credential.lock_id,
-            valid_from=credential.valid_from,
-            valid_before=credential.valid_before,
-        )
+        insert(credentials),
+        [
+            {
+                "id": credential.id,
+                "owner_id": credential.owner_id,
+                "person_id": credential.person_id,
+                "type": credential.type.value,
+                "value": credential.value,
+                "pin_hash": pin_hash,
+                "enabled": credential.enabled,
+                "wrong_pins": 0,
+                "lock_id": credential.lock_id,
+                "valid_from": credential.valid_from,
+                "valid_before": credential.valid_before,
+            }
+            for credential, pin_hash in added
+        ],
     )
 
 

@@ -139,18 +139,25 @@ def _groups() -> Select[Any]:
     return select(*(column.label(name) for name, column in GROUP_FIELDS.items()), lock_groups.c.owner_id)
 
 
-async def list_groups(connection: Connection, owner_id: str, sight: Sight, query: Query) -> list[LockGroup]:
-    """The groups of an owner that are active; of those who see some locks only, those with one of them.
+async def list_groups(connection: Connection, owner_id: str | None, sight: Sight, query: Query) -> list[LockGroup]:
+    """The groups that are active, of an owner where one is given; of those who see some locks only, those with one.
 
     Raises BadFilter.
     """
-    statement = _groups().where(lock_groups.c.owner_id == owner_id, lock_groups.c.active)
+    statement = _groups().where(lock_groups.c.active)
+    if owner_id is not None:
+        statement = statement.where(lock_groups.c.owner_id == owner_id)
     if sight is not None:
         statement = statement.where(
             lock_groups.c.id.in_(select(memberships.c.group_id).where(memberships.c.lock_id.in_(sight), OPEN))
         )
     statement = queried(statement, query, fields=GROUP_FIELDS, order="id")
     return [_group(row) for row in await connection.execute(statement)]
+
+
+async def every_group(connection: Connection) -> list[LockGroup]:
+    """The groups of all owners, and those that were removed, by id."""
+    return [_group(row) for row in await connection.execute(_groups().order_by(lock_groups.c.id))]
 
 
 async def find_group(

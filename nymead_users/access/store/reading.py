@@ -41,7 +41,7 @@ async def pages(
     key: Sequence[ColumnElement[Any]],
     build: Callable[[Row[*tuple[Any, ...]]], T],
 ) -> AsyncGenerator[list[T]]:
-    """All rows in the order of the unique ``key``, which the statement selects first; at most PAGE at a time."""
+    """All rows in the order of the unique ``key``, which the statement selects; at most PAGE at a time."""
     first = statement.order_by(*key).limit(PAGE)
     after = tuple_(*(bindparam(f"after_{position}", type_=column.type) for position, column in enumerate(key)))
     following = first.where(tuple_(*key) > after)
@@ -50,5 +50,5 @@ async def pages(
         yield [build(row) for row in rows]
         if len(rows) < PAGE:
             break
-        last = {f"after_{position}": rows[-1][position] for position in range(len(key))}
+        last = {f"after_{position}": rows[-1]._mapping[column] for position, column in enumerate(key)}  # noqa: SLF001 - public all the same
         rows = (await connection.execute(following, last)).all()

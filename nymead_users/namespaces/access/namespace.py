@@ -78,7 +78,17 @@ from nymead_users.namespaces.access.types import (
     owner_info,
     person_info,
 )
-from nymead_users.namespaces.answers import answer, given, listed, may_hear, on_behalf, refused, sight_of, speaker
+from nymead_users.namespaces.answers import (
+    answer,
+    given,
+    listed,
+    may_hear,
+    may_hear_codes,
+    on_behalf,
+    refused,
+    sight_of,
+    speaker,
+)
 from nymead_users.permissions import Scope, User, includes
 from nymead_users.rpc.caller import Caller
 from nymead_users.rpc.errors import ServerBusy
@@ -247,7 +257,7 @@ class AccessNamespace(Namespace):
 
     @method("RemoveLock", outcomes={**NO_LOCK, **STORE_FAILED})
     async def remove_lock(self, caller: Caller, params: LockIdParams) -> AccessReturns:
-        """Remove a lock. Its grants go along, its memberships end, and no user's allowedThingIds name it any more."""
+        """Remove a lock. Its grants and roles go along, its memberships end, and no user's allowedThingIds name it."""
         by, confirm = on_behalf(caller)
         return await _answer(self._domain.locks.remove(params.lockId, by=by, confirm=confirm))
 
@@ -286,7 +296,7 @@ class AccessNamespace(Namespace):
         },
     )
     async def update_person(self, caller: Caller, params: UpdatePersonParams) -> PersonReturns:
-        """Change what is given of a person. Who is disabled opens nothing."""
+        """Change what is given of a person. Who is disabled opens nothing. Who has a sharing role keeps a number."""
         by, confirm = on_behalf(caller)
         return await _answer(
             self._domain.people.update(params.personId, given(params, _PERSON_NAMES), by=by, confirm=confirm),
@@ -295,7 +305,7 @@ class AccessNamespace(Namespace):
 
     @method("RemovePerson", outcomes={**NO_PERSON, **STORE_FAILED})
     async def remove_person(self, caller: Caller, params: PersonIdParams) -> AccessReturns:
-        """Remove a person with their credentials and grants, of which the locks hear."""
+        """Remove a person with their credentials and grants, of which the locks hear, and their sharing roles."""
         by, confirm = on_behalf(caller)
         return await _answer(self._domain.people.remove(params.personId, by=by, confirm=confirm))
 
@@ -613,7 +623,7 @@ _answer = partial(answer, OUTCOMES, AccessError.NO_ERROR)
 def _audience(event: Added | Changed | Removed) -> Callable[[User], bool]:
     """Who may hear of a change: whoever may read what it is about."""
     if isinstance(event.thing, Credential) and event.thing.type is CredentialType.CODE:
-        return lambda user: includes(user.scopes, Scope.ADMIN)
+        return may_hear_codes
     if isinstance(event.thing, Owner):
         return lambda user: includes(user.scopes, READ)
     return partial(may_hear, event.locks)

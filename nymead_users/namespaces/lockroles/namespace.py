@@ -245,7 +245,12 @@ class LockRolesNamespace(Namespace):
             self._notify("LockRoles.KeyRemoved", gone, audience=audience)
 
 
-_answer = partial(answer, OUTCOMES, LockRoleError.NO_ERROR)
+#: What refusals are called here.
+_WORDS: dict[type[Exception], str] = {
+    errors.LockNotFound: "lock not found",
+    errors.OwnerNotFound: "lock holder not found",
+}
+_answer = partial(answer, OUTCOMES, LockRoleError.NO_ERROR, words=_WORDS)
 
 
 def _party(caller: Caller) -> Party:

@@ -231,7 +231,13 @@ class SmartlockAuthsNamespace(Namespace):
         self._notify("SmartlockAuths.AuthRemoved", params, audience=partial(may_hear, locks))
 
 
-_answer = partial(answer, OUTCOMES, SmartlockAuthError.NO_ERROR)
+#: What refusals are called here.
+_WORDS: dict[type[Exception], str] = {
+    errors.LockNotFound: "smart lock not found",
+    errors.GrantNotFound: "authorization not found",
+    errors.PersonNotFound: "the lock's owner has no person of that number",
+}
+_answer = partial(answer, OUTCOMES, SmartlockAuthError.NO_ERROR, words=_WORDS)
 
 
 def _request(done: Done) -> dict[str, Any]:

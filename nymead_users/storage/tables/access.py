@@ -178,6 +178,9 @@ grants = Table(
     CheckConstraint("valid_from < valid_before", name="begins_before_it_ends"),
 )
 
+# Lists of grants are by age.
+Index("ix_grants_created_id", grants.c.created, grants.c.id)
+
 # Who may share a lock with others.
 sharing_roles = Table(
     "sharing_roles",

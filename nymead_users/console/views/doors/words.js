@@ -155,7 +155,7 @@ export function spanWords(begin, end, zone, days) {
 
 // The log
 
-const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lock", person: "person", credential: "credential", grant: "grant", lockGroup: "group", membership: "membership", role: "sharing role", accessKey: "access key" });
+const THINGS = /** @type {Record<string, string>} */ ({ owner: "site", lock: "lock", person: "person", credential: "credential", grant: "grant", lockGroup: "group", membership: "membership", role: "sharing role" });
 const VERBS = /** @type {Record<string, string>} */ ({ Added: "added", Changed: "changed", Removed: "removed" });
 const OPERATIONS = /** @type {Record<string, string>} */ ({ add: "a new", update: "a changed", remove: "a removed" });
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("grants", sa.Column("last_used", sa.BigInteger(), nullable=True))
     op.add_column("grants", sa.Column("shared_by", sa.String(length=36), nullable=True))
     op.create_index(op.f("ix_grants_shared_by"), "grants", ["shared_by"], unique=False)
+    op.create_index("ix_grants_created_id", "grants", ["created", "id"], unique=False)
     op.execute("UPDATE grants SET updated = coalesce(revoked, created)")
 
     op.add_column("sync_items", sa.Column("operation_id", sa.String(length=36), server_default="", nullable=False))
