@@ -49,7 +49,7 @@ function spansIn(root, exempt) {
   const visit = (/** @type {import("./scanner.js").Node} */ node) => {
     const isCode = SECRET_TYPES.has(member(node, "type")?.value.text ?? "");
     for (const found of node.members ?? []) {
-      if ((isSecret(found.name) || (isCode && VALUES.has(found.name))) && !isNoDoors(found) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
+      if ((isSecret(found.name) || (isCode && VALUES.has(found.name))) && !isOtherCode(found) && !exempt(found.value)) spans.push({ start: found.value.start, end: found.value.end, name: found.name });
       else visit(found.value);
     }
     const method = member(node, "method")?.value.text;
@@ -66,7 +66,7 @@ function spansIn(root, exempt) {
 }
 
 /** The code of a door is a text; an error's is a number, and a schema may be called so, too. @param {{name: string, value: import("./scanner.js").Node}} member */
-const isNoDoors = ({ name, value }) => name === "code" && value.type !== "string";
+const isOtherCode = ({ name, value }) => name === "code" && value.type !== "string";
 
 /** @param {import("./scanner.js").Node} node */
 const isNothing = (node) => ["null", "true", "false"].includes(node.type) || node.text === "";

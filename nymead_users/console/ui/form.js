@@ -156,7 +156,8 @@ export function checkbox(label, props = {}, more = null) {
 export class CheckGroup {
   /** @param {{legend: string, empty: string, items: () => [string, string][]}} options `items`: keys and labels */
   constructor({ legend, empty, items }) {
-    Object.assign(this, { empty, items });
+    this.empty = empty;
+    this.items = items;
     this.list = h("div", { class: "choices" });
     this.problem = h("p", { class: "problem" });
     this.element = h("fieldset", { class: "group" }, h("legend", {}, legend), this.list, this.problem);
@@ -169,9 +170,9 @@ export class CheckGroup {
   offer() {
     const { value } = this;
     const focused = [...this.inputs].find(([, input]) => input === document.activeElement)?.[0];
-    const boxes = /** @type {any} */ (this).items().map((/** @type {[string, string]} */ [key, label]) => [key, checkbox(label, { value: key })]);
-    this.inputs = new Map(boxes.map((/** @type {any} */ [key, { input }]) => [key, input]));
-    fill(this.list, boxes.map((/** @type {any} */ [, { element }]) => element), boxes.length ? null : h("p", { class: "muted" }, /** @type {any} */ (this).empty));
+    const boxes = this.items().map(([key, label]) => checkbox(label, { value: key }));
+    this.inputs = new Map(boxes.map(({ input }) => [input.value, input]));
+    fill(this.list, boxes.length ? boxes.map(({ element }) => element) : h("p", { class: "muted" }, this.empty));
     this.value = value;
     if (focused) this.inputs.get(focused)?.focus();
   }

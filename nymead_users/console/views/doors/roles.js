@@ -104,7 +104,7 @@ export function rolesCard(context, { lockId, personId }, signal) {
   }
 
   async function remove(/** @type {any} */ role) {
-    if (!(await confirmDialog({ title: `Remove the role of ${sharerName(doors, role)} at ${doors.lockName(role.lockId)}?`, text: ["They share no new keys from now on. The keys that they shared stay."], verb: "Remove role" }))) return;
+    if (!(await confirmDialog({ title: `Remove the role of ${sharerName(doors, role)} at ${doors.lockName(role.lockId)}?`, text: ["They share no new keys from now on. The keys that they shared stay, among the grants."], verb: "Remove role" }))) return;
     await save(doors, list.status, () => session.call("LockRoles.RemoveRole", which(role)), { saved: "Removed" });
     await list.load();
   }
@@ -181,7 +181,7 @@ export function sharedKeysCard(context, lockId, signal) {
   const { session, doors } = context;
   const nameOfKey = (/** @type {any} */ key) => key.name || `Key of ${nameOf(doors, lockId, key.userId)}`;
   const list = listCard(context, {
-    title: "Shared keys", what: "the shared keys", empty: "No key was shared.", heard: "LockRoles.", beside: [doors.persons],
+    title: "Shared keys", what: "the shared keys", empty: session.isAdministrator ? "No key was shared." : "You have shared no key.", heard: "LockRoles.", beside: [doors.persons],
     read: async () => {
       const sharers = (await rolesAt(context, lockId)).filter((role) => mayActFor(context, role));
       const found = await Promise.all(sharers.map(async (sharer) =>
