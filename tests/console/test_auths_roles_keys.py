@@ -103,7 +103,7 @@ async def test_a_taken_code_is_explained_at_its_field(home: Server, visit: Visit
     await dialog.get_by_label("Code").fill(KEYPAD_CODE)
     await visitor.button("Add code", inside=dialog).click()
     field = dialog.locator(".field").filter(has=visitor.page.get_by_label("Code"))
-    await expect(field.locator(".problem")).to_contain_text("There is a credential of that type and value.")
+    await expect(field.locator(".problem")).to_contain_text("The lock knows it already.")
     await expect(dialog.get_by_label("Code")).to_be_focused()
 
 

@@ -187,7 +187,7 @@ export function authsCard(context, lockId, signal) {
         const params = { smartlockId: lockId, ...(auth.id ? { id: auth.id } : { type: auth.type }), ...changed() };
         const reply = await send(session, status, () => session.call(`SmartlockAuths.${method}`, params), {
           fields: { name, code, accountUserId: person, allowedFromDate: validFrom, allowedUntilDate: validBefore },
-          fieldOf: (error) => ({ Conflict: code, NameTooLong: name, AccountUserNotFound: person }[error.replace("SmartlockAuthError", "")]),
+          fieldOf: (error) => (error === "SmartlockAuthErrorAccountUserNotFound" ? person : undefined),
         });
         if (reply) say(auth.id ? "Saved" : `${name.value.trim()} was added.`);
         return reply !== null;
