@@ -465,6 +465,8 @@ FAULTY: list[tuple[Document, str, str]] = [
     ({"grants": [{"personId": NOWHERE, "lockId": DOOR}]}, "grants[0].personId", "there is no such person"),
     ({"grants": [{"credentialId": NOWHERE, "lockId": DOOR}]}, "grants[0].credentialId", "there is no such key"),
     ({"grants": [{"personId": ADA, "lockGroupId": NOWHERE}]}, "grants[0].lockGroupId", "there is no such lock group"),
+    ({"grants": [{"personId": ADA, "lockGroupId": ALL, "sharedBy": ADA}]}, "grants[0].sharedBy", "at a lock"),
+    ({"grants": [{"credentialId": CODE, "lockId": DOOR, "sharedBy": ADA}]}, "grants[0].sharedBy", "a person's grant"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "kind": 7}]}, "grants[0].kind", "Expected one of"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "schedule": {"ical": "x"}}]}, "grants[0].schedule", "ical"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "validFrom": "now"}]}, "grants[0].validFrom", "ISO 8601"),
