@@ -7,13 +7,21 @@ under way, until its lock has heard of it.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from nymead_users.access.errors import GrantNotFound, InvalidValue, NameTooLong, NotVisible, UnderWay
+from nymead_users.access.errors import (
+    AccessRefused,
+    Duplicate,
+    GrantNotFound,
+    InvalidValue,
+    NameTooLong,
+    NotVisible,
+    UnderWay,
+)
 from nymead_users.access.grants import NewGrant, alter, issue, revoke, subject_changed
 from nymead_users.access.model import Credential, CredentialType, Grant, GrantKind, Sight
 from nymead_users.access.people import amend_credential, keep
@@ -115,7 +123,10 @@ class Authorizations:
         check_validity(new.valid_from, new.valid_before, names=_DATES)
         schedule = _schedule(new.weekdays, new.from_minute, new.until_minute)
         async with self._model.change(by, confirm) as work:
-            ids = [await _create(work, lock_id, kind, new, schedule) for lock_id in lock_ids]
+            ids = []
+            for number, lock_id in enumerate(lock_ids):
+                with _of_several("smartlockIds", number, len(lock_ids)):
+                    ids.append(await _create(work, lock_id, kind, new, schedule))
         return Done(work.operation_id, [work.told(grant_id) for grant_id in ids])
 
     async def update(self, updates: Sequence[Update], *, lock_id: str | None = None, by: str, confirm: Confirm) -> Done:
@@ -126,18 +137,38 @@ class Authorizations:
         """
         _check_once("auths", [update.auth_id for update in updates])
         async with self._model.change(by, confirm) as work:
-            before = [await _free(work, update.auth_id, lock_id) for update in updates]
-            for grant, update in zip(before, updates, strict=True):
-                await _update(work, grant, update.given)
+            before = []
+            for number, update in enumerate(updates):
+                with _of_several("auths", number, len(updates)):
+                    grant = await _free(work, update.auth_id, lock_id)
+                    await _update(work, grant, update.given)
+                before.append(grant)
         return Done(work.operation_id, [work.told(grant.id) or grant for grant in before])
 
     async def remove(self, auth_ids: Sequence[str], *, lock_id: str | None = None, by: str, confirm: Confirm) -> Done:
         """Take authorizations back; each is gone once its lock has heard of it. Raises UnderWay as ``update``."""
         _check_once("ids", auth_ids)
         async with self._model.change(by, confirm) as work:
-            before = [await _free(work, auth_id, lock_id) for auth_id in auth_ids]
+            before = []
+            for number, auth_id in enumerate(auth_ids):
+                with _of_several("ids", number, len(auth_ids)):
+                    before.append(await _free(work, auth_id, lock_id))
             await revoke(work, before)
         return Done(work.operation_id, [work.told(grant.id) or grant for grant in before])
+
+
+@contextmanager
+def _of_several(name: str, number: int, count: int) -> Iterator[None]:
+    """Have a refusal say which of several things it is about; nothing but a code can be taken."""
+    try:
+        yield
+    except Duplicate as refusal:
+        place = "" if count == 1 else f"{name}[{number}]: "
+        raise Duplicate(f"{place}code: the lock knows it already") from refusal
+    except AccessRefused as refusal:
+        if count == 1:
+            raise
+        raise type(refusal)(f"{name}[{number}]: {refusal}") from refusal
 
 
 async def _create(

@@ -92,8 +92,8 @@ def refused(
         log.error("the database failed", extra={"reason": str(refusal)})
         return {"error": outcomes[StoreError]}
     text = str(refusal)
-    if words is not None and text == refusal.text:
-        text = words.get(type(refusal), text)
+    if words is not None and type(refusal) in words and text.endswith(refusal.text):
+        text = text.removesuffix(refusal.text) + words[type(refusal)]
     outcome = {"error": outcomes[type(refusal)]}
     return {**outcome, "errorMessage": text} if text else outcome
 

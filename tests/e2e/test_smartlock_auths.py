@@ -342,7 +342,8 @@ async def test_a_code_is_unique_on_its_lock(plain: Auths) -> None:
     """Two locks may know one code, one lock may not know it twice, whoever made it first."""
     first = await plain.code()
     new = {"name": "Cleaner", "remoteAllowed": False, "type": 13, "code": CODE}
-    assert await plain.error("CreateAuth", smartlockId=plain.front, **new) == "Conflict"
+    taken = ("Conflict", "code: the lock knows it already")
+    assert await plain.desk.refused("SmartlockAuths.CreateAuth", smartlockId=plain.front, **new) == taken
     second = await plain.code(plain.back, code="394858")
     await plain.sync()
     await plain.done("UpdateAuth", smartlockId=plain.back, id=second["id"], code=CODE)
@@ -518,8 +519,13 @@ async def test_many_are_changed_together_or_not_at_all(auths: Auths) -> None:
     assert await auths.error("RemoveAuths", ids=[front["id"], back["id"]]) == "Locked"
     assert (await auths.now(front))["name"] == "Cleaner"
     await auths.sync()
-    assert await auths.error("UpdateAuths", auths=[*both, {"id": NOWHERE}]) == "AuthNotFound"
-    assert await auths.error("UpdateAuths", auths=[both[0], {"id": back["id"], "name": "x" * 21}]) == "NameTooLong"
+    # It says which of them it is.
+    unknown = await auths.desk.refused("SmartlockAuths.UpdateAuths", auths=[*both, {"id": NOWHERE}])
+    assert unknown == ("AuthNotFound", "auths[2]: authorization not found")
+    long = [both[0], {"id": back["id"], "name": "x" * 21}]
+    outcome, text = await auths.desk.refused("SmartlockAuths.UpdateAuths", auths=long)
+    assert outcome == "NameTooLong"
+    assert str(text).startswith("auths[1]: name: ")
     assert await auths.error("RemoveAuths", ids=[front["id"], NOWHERE]) == "AuthNotFound"
     assert {auth["name"] for auth in await auths.get("GetAuths")} == {"Cleaner"}
     request = await auths.get("UpdateAuths", auths=both)
