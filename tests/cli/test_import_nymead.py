@@ -334,8 +334,10 @@ async def test_a_view_is_no_table(tmp_path: Path, path: Path) -> None:
     """A view in a table's place is not read: it could have rows without an end."""
     database = NymeadDatabase(path)
     database.execute("DROP TABLE users")
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
-    database.execute(f"CREATE VIEW users AS {endless} SELECT x AS username, x AS password, x AS salt FROM n")
+    database.execute(
+        "CREATE VIEW users AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+        " SELECT x AS username, x AS password, x AS salt FROM n"
+    )
     outcome = await invoke(tmp_path / "data", "import-nymead", str(path))
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.endswith("is not nymead's user database: no table users.\n")
