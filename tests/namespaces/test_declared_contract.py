@@ -18,8 +18,28 @@ LOGIN = (
 BUTTON = ({"deviceName": "String"}, {"success": "Bool", "transactionId": "Int"})
 ACCESS_ERROR = {"error": "$ref:AccessError", "o:errorMessage": "String"}
 LOCK_GROUP_ERROR = {"error": "$ref:LockGroupError", "o:errorMessage": "String"}
+AUTH_ERROR = {"error": "$ref:SmartlockAuthError", "o:errorMessage": "String"}
 LOCK_ROLE_ERROR = {"error": "$ref:LockRoleError", "o:errorMessage": "String"}
 ACCESS_KEY_ERROR = {"error": "$ref:AccessKeyError", "o:errorMessage": "String"}
+REQUESTED = {**AUTH_ERROR, "o:requestId": "Uuid"}
+ONE_AUTH = {"smartlockId": "Uuid", "id": "Uuid"}
+NAMED = {"name": "String", "remoteAllowed": "Bool"}
+ALLOWED = {
+    "o:allowedFromDate": "String",
+    "o:allowedUntilDate": "String",
+    "o:allowedWeekDays": "Int",
+    "o:allowedFromTime": "Int",
+    "o:allowedUntilTime": "Int",
+}
+NEW_AUTH = {"o:accountUserId": "Uint", "o:smartActionsEnabled": "Bool", "o:type": "Int", "o:code": "String"}
+UPDATED_AUTH = {
+    "o:name": "String",
+    **ALLOWED,
+    "o:accountUserId": "Uint",
+    "o:enabled": "Bool",
+    "o:remoteAllowed": "Bool",
+    "o:code": "String",
+}
 ATTEMPT = {
     "lockId": "Uuid",
     "o:personId": "Uuid",
@@ -53,6 +73,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "o:schedule": "$ref:Schedule",
             "o:enabled": "Bool",
             "o:remoteAllowed": "Bool",
+            "o:name": "String",
         },
         {**ACCESS_ERROR, "o:grant": "$ref:GrantInfo"},
     ),
@@ -136,6 +157,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "o:schedule": "$ref:Schedule",
             "o:enabled": "Bool",
             "o:remoteAllowed": "Bool",
+            "o:name": "String",
         },
         {**ACCESS_ERROR, "o:grant": "$ref:GrantInfo"},
     ),
@@ -298,6 +320,32 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {**LOCK_ROLE_ERROR, "o:key": "$ref:SharedKey"},
     ),
+    "SmartlockAuths.CreateAuth": ({"smartlockId": "Uuid", **NAMED, **ALLOWED, **NEW_AUTH}, REQUESTED),
+    "SmartlockAuths.CreateAuths": (
+        {"name": "String", "smartlockIds": ["Uuid"], "remoteAllowed": "Bool", **ALLOWED, **NEW_AUTH},
+        REQUESTED,
+    ),
+    "SmartlockAuths.GenerateSharedKey": (
+        {"smartlockId": "Uuid", "name": "String", "accountUserId": "Uint", **ALLOWED},
+        {**AUTH_ERROR, "o:auths": ["$ref:SmartlockAuth"]},
+    ),
+    "SmartlockAuths.GetAuth": (ONE_AUTH, {**AUTH_ERROR, "o:auth": "$ref:SmartlockAuth"}),
+    "SmartlockAuths.GetAuths": (
+        {"o:accountUserId": "Int", "o:types": "String"},
+        {**AUTH_ERROR, "o:auths": ["$ref:SmartlockAuth"]},
+    ),
+    "SmartlockAuths.GetAuthsPaged": (
+        {"o:accountUserId": "Int", "o:types": "String", "o:page": "Uint", "o:size": "Int"},
+        {**AUTH_ERROR, "o:results": ["$ref:SmartlockAuth"], "o:pagination": "$ref:Pagination"},
+    ),
+    "SmartlockAuths.GetSmartlockAuths": (
+        {"smartlockId": "Uuid", "o:types": "String"},
+        {**AUTH_ERROR, "o:auths": ["$ref:SmartlockAuth"]},
+    ),
+    "SmartlockAuths.RemoveAuth": (ONE_AUTH, REQUESTED),
+    "SmartlockAuths.RemoveAuths": ({"ids": ["Uuid"]}, REQUESTED),
+    "SmartlockAuths.UpdateAuth": ({**ONE_AUTH, **UPDATED_AUTH}, REQUESTED),
+    "SmartlockAuths.UpdateAuths": ({"auths": ["$ref:AuthUpdate"]}, REQUESTED),
     "Users.Authenticate": LOGIN,
     "Users.ChangePassword": ({"newPassword": "String"}, ERROR),
     "Users.ChangeUserPassword": ({"username": "String", "newPassword": "String"}, ERROR),
@@ -381,6 +429,9 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
     "LockRoles.RoleChanged": {"role": "$ref:LockRole"},
     "LockRoles.RoleRemoved": {"id": "Uuid", "lockId": "Uuid", "userId": "String"},
     "JSONRPC.PushButtonAuthFinished": FINISHED,
+    "SmartlockAuths.AuthAdded": {"auth": "$ref:SmartlockAuth"},
+    "SmartlockAuths.AuthChanged": {"auth": "$ref:SmartlockAuth"},
+    "SmartlockAuths.AuthRemoved": {"smartlockId": "Uuid", "id": "Uuid"},
     "Users.PushButtonAuthFinished": FINISHED,
     "Users.UserAdded": {"userInfo": "$ref:UserInfo"},
     "Users.UserChanged": {"userInfo": "$ref:UserInfo"},
@@ -447,6 +498,21 @@ ENUMS = {
             "LockNotFound",
             "MembershipNotFound",
             "BadFilter",
+        )
+    ],
+    "SmartlockAuthError": [
+        f"SmartlockAuthError{name}"
+        for name in (
+            "NoError",
+            "BackendError",
+            "PermissionDenied",
+            "InvalidParameter",
+            "SmartlockNotFound",
+            "AuthNotFound",
+            "AccountUserNotFound",
+            "Conflict",
+            "NameTooLong",
+            "Locked",
         )
     ],
     "LockRoleError": [
@@ -548,6 +614,7 @@ TYPES: dict[str, Any] = {
         "r:id": "Uuid",
         "r:ownerId": "Uuid",
         "r:o:personId": "Uuid",
+        "r:o:lockId": "Uuid",
         "r:type": "$ref:CredentialType",
         "r:value": "String",
         "r:hasPin": "Bool",
@@ -577,6 +644,7 @@ TYPES: dict[str, Any] = {
         "r:o:schedule": "$ref:Schedule",
         "r:enabled": "Bool",
         "r:remoteAllowed": "Bool",
+        "r:o:name": "String",
         "r:state": "$ref:GrantState",
         "r:issuer": "String",
         "r:created": "String",
@@ -691,6 +759,37 @@ TYPES: dict[str, Any] = {
         "r:o:recurrence": "$ref:KeyRecurrence",
         "r:state": "$ref:GrantState",
         "r:created": "String",
+    },
+    "AuthUpdate": {"id": "Uuid", **UPDATED_AUTH},
+    "Pagination": {
+        "r:totalItems": "Uint",
+        "r:totalPages": "Uint",
+        "r:currentPage": "Uint",
+        "r:o:nextPage": "Uint",
+        "r:o:prevPage": "Uint",
+        "r:pageSize": "Uint",
+    },
+    "SmartlockAuth": {
+        "r:id": "Uuid",
+        "r:smartlockId": "Uuid",
+        "r:o:accountUserId": "Uint",
+        "r:type": "Uint",
+        "r:name": "String",
+        "r:enabled": "Bool",
+        "r:remoteAllowed": "Bool",
+        "r:lockCount": "Uint",
+        "r:o:code": "String",
+        "r:o:allowedFromDate": "String",
+        "r:o:allowedUntilDate": "String",
+        "r:o:allowedWeekDays": "Uint",
+        "r:o:allowedFromTime": "Uint",
+        "r:o:allowedUntilTime": "Uint",
+        "r:o:schedule": "$ref:Schedule",
+        "r:o:lastActiveDate": "String",
+        "r:creationDate": "String",
+        "r:updateDate": "String",
+        "r:o:operationId": "Uuid",
+        "r:o:error": "String",
     },
     "ShownCredential": {"type": "$ref:CredentialType", "value": "String"},
     "StateCount": {"r:State": "$ref:MembershipState", "r:Count": "Uint"},
@@ -947,6 +1046,14 @@ async def test_what_is_answered_has_the_declared_keys(start_server: StartServer,
         "LockGroups.GetLockGroups": {"ownerAccountId": owner, "expand": "supportedFeatures,statistics"},
         "LockRoles.SetRole": {"lockHolderId": owner, "lockId": lock, "userId": "+4781549300", "canShare": True},
         "LockRoles.GetRoles": {"lockHolderId": owner},
+        "SmartlockAuths.CreateAuth": {
+            "smartlockId": lock,
+            "name": "x",
+            "remoteAllowed": True,
+            "type": 13,
+            "code": "394857",
+        },
+        "SmartlockAuths.GetAuthsPaged": {},
         "JSONRPC.Authenticate": {"username": "admin", "password": PASSWORD, "deviceName": "phone"},
         "JSONRPC.Hello": {},
         "JSONRPC.Introspect": {},

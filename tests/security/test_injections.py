@@ -142,6 +142,8 @@ VALUES: dict[str, Any] = {
             "ownerAccountId",
             "ownerId",
             "personId",
+            "smartlockId",
+            "startAfterId",
         ),
         THING,
     ),
@@ -153,15 +155,20 @@ VALUES: dict[str, Any] = {
             "includeAccessGranted",
             "includeUnboundLocks",
             "remote",
+            "canShare",
             "remoteAllowed",
             "virtual",
         ),
         True,
     ),
-    **dict.fromkeys(("fromDate", "time", "validFrom", "validFromDate"), "2026-01-01T00:00:00Z"),
-    **dict.fromkeys(("toDate", "validBefore", "validToDate"), "2300-01-01T00:00:00Z"),
-    **dict.fromkeys(("limit", "protocolVersion", "skip", "top"), 1),
-    "accessLevels": [THING],
+    **dict.fromkeys(
+        ("allowedFromDate", "fromDate", "start", "time", "validFrom", "validFromDate"), "2026-01-01T00:00:00Z"
+    ),
+    **dict.fromkeys(("allowedUntilDate", "end", "toDate", "validBefore", "validToDate"), "2300-01-01T00:00:00Z"),
+    **dict.fromkeys(("toUserId", "userId"), "+4781549300"),
+    **{name: [THING] for name in ("accessLevels", "ids", "smartlockIds")},
+    "auths": [{"id": THING, "name": "App", "allowedFromDate": "2026-01-01T00:00:00Z", "code": "394857"}],
+    "code": "394857",
     "continuationKey": "1000",
     "credential": {"type": "code", "value": "1234"},
     "expand": "",
@@ -172,9 +179,12 @@ VALUES: dict[str, Any] = {
     "person": {"id": THING, "firstName": "Ann", "lastName": "Aal"},
     "phone": "+4781549300",
     "pin": "1234",
+    "recurrence": {"mon": {"startHour": 8, "startMinute": 0, "endHour": 9, "endMinute": 0}},
     "schedule": {"weekly": [{"weekdays": ["mon"], "from": "08:00", "until": "17:00"}]},
     "state": "active",
+    "smartActionsEnabled": False,
     "timeZone": "UTC",
+    "types": "0,13",
     "type": "code",
     "value": "1234",
 }
@@ -186,7 +196,10 @@ def attacks(contract: dict[str, Any], values: dict[str, Any], text: str) -> list
     for method, declared in contract["methods"].items():
         if method == "JSONRPC.Hello":
             continue  # it would log the caller out; it has a test of its own
-        params = {name.split(":")[-1]: values.get(name.split(":")[-1], "nobody") for name in declared["params"]}
+        params = {
+            name.split(":")[-1]: 1 if kind in ("Int", "Uint") else values.get(name.split(":")[-1], "nobody")
+            for name, kind in declared["params"].items()
+        }
         for name, value in params.items():
             calls.append((method, name, {**params, name: [text] if isinstance(value, list) else text}))
             calls += [(method, name, {**params, name: within}) for within in attacked_within(value, text)]
@@ -213,7 +226,7 @@ async def test_every_text_of_every_method_takes_anything(
     admin = await server.login("admin", transport, dialect)
     contract = await admin.call("JSONRPC.Introspect")
     owner = (await admin.call("Access.GetOwners"))["owners"][0]["id"]
-    values = {**VALUES, "ownerId": owner, "ownerAccountId": owner}
+    values = {**VALUES, **dict.fromkeys(("ownerId", "ownerAccountId", "lockHolderId"), owner)}
     attacked = set()
     with collected() as lines:
         for text in TEXTS.values():
