@@ -22,7 +22,7 @@ from nymead_users.access.errors import (
     NotVisible,
     UnderWay,
 )
-from nymead_users.access.grants import NewGrant, alter, issue, revoke
+from nymead_users.access.grants import NewGrant, alter, issue, revoke, subject_changed
 from nymead_users.access.model import Credential, CredentialType, Grant, GrantKind, Sight
 from nymead_users.access.people import amend_credential, keep
 from nymead_users.access.schedule import InvalidSchedule, Schedule
@@ -264,6 +264,9 @@ async def _update_credential(work: Work, grant: Grant, given: Mapping[str, Any])
             work.connection, before.owner_id, before.type, values["value"], lock_id=before.lock_id, but=before.id
         )
     await amend_credential(work, before, values)
+    # The lock must hear the same for other grants that the code has there.
+    grants = await granted.grants_of_subject(work.connection, credential_id=before.id)
+    await subject_changed(work, [other for other in grants if other.id != grant.id])
     return True
 
 

@@ -135,6 +135,8 @@ def check_new(new: NewGrant) -> None:
         raise InvalidValue("personId, credentialId: exactly one of them is wanted")
     if (new.lock_id is None) == (new.group_id is None):
         raise InvalidValue("lockId, lockGroupId: exactly one of them is wanted")
+    if new.shared_by is not None and (new.person_id is None or new.lock_id is None):
+        raise InvalidValue("sharedBy: only a person's grant at a lock can be shared")
     check_validity(new.valid_from, new.valid_before)
 
 

@@ -256,11 +256,11 @@ async def amend(work: Work, before: Person, values: dict[str, Any]) -> Person:
 
 
 async def amend_credential(work: Work, before: Credential, values: dict[str, Any]) -> Credential:
-    """Change what is given of a credential's columns; locks hear of it where it is enabled or disabled."""
+    """Change what is given of a credential's columns; locks hear whether it is enabled, and wants a PIN."""
     await people.change_credential(work.connection, before.id, values)
     credential = await people.find_credential(work.connection, before.id)
     grants = await _usable(work, credential)
-    if credential.enabled != before.enabled:
+    if (credential.enabled, credential.has_pin) != (before.enabled, before.has_pin):
         await subject_changed(work, grants)
     # A PIN in place of another one looks the same, and is a change nevertheless.
     if credential != before or values.get("pin_hash") is not None:

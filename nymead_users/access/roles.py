@@ -30,6 +30,7 @@ from nymead_users.access.store.reading import seen
 from nymead_users.access.sync import Speaker
 from nymead_users.access.unit import Confirm, Model, Work, new_id
 from nymead_users.access.values import canonical_phone
+from nymead_users.identity.policy import MAX_TEXT
 from nymead_users.storage.database import Connection
 
 
@@ -108,7 +109,7 @@ class Roles:
             person = await _met(work, owner_id, phone, "userId", user_name or "")
             before = await roles.find_role(work.connection, person.id, lock_id)
             if before is None:
-                name = f"{person.first_name} {person.last_name}".strip() if user_name is None else user_name
+                name = f"{person.first_name} {person.last_name}".strip()[:MAX_TEXT] if user_name is None else user_name
                 issued = len(await granted.shared_grants(work.connection, person.id, lock_id))
                 role = Role(new_id(), person.id, lock_id, phone, name, can_share, work.at, issued)
                 await roles.add_role(work.connection, role)

@@ -43,6 +43,9 @@ LISTS = ("owners", "users", "persons", "locks", "lockGroups", "keys", "roles", "
 #: that is longer by itself.
 ROWS, BYTES = 250, 256 * 1024
 
+#: Bytes of a call beside its rows, with room to spare.
+ENVELOPE = 256
+
 #: Seconds for a reply: on a small machine a part with many PINs takes a minute to hash, and storing it all longer.
 LONG = 3600.0
 
@@ -145,6 +148,7 @@ def import_file(
     settings = configuration(config, data_dir=data_dir).settings
     try:
         content = _read(file)
+        _check_sizes(content, settings.limits.message_size)
     except FileError as error:
         fail(str(error))
 
@@ -179,6 +183,16 @@ async def _call(client: Client, method: str, params: dict[str, Any] | None = Non
     if answer["error"] == "TransferErrorDuplicate":
         fail(f"the store refuses it; nothing was changed: {answer.get('errorMessage', '')}")
     return answer
+
+
+def _check_sizes(content: Content, most: int) -> None:
+    """Raise FileError for a row that no message of so many bytes can hold."""
+    for kind, rows in content.lists.items():
+        for number, row in enumerate(rows):
+            size = len(orjson.dumps(row)) + ENVELOPE
+            if size > most:
+                place = content.place(kind, number, "")["row"]
+                raise FileError(f"{place} takes {size:,} bytes, more than limits.message_size lets through.")
 
 
 def _parts(rows: list[Any]) -> Iterator[list[Any]]:
@@ -282,7 +296,8 @@ def _read_json(text: str) -> Content:
     try:
         document = orjson.loads(text)
         stdlib_json.loads(text, object_pairs_hook=_once)  # of two members of one name the last would win unseen
-    except RecursionError:
+        orjson.dumps([[document]])  # less deep than it is read, it is written in a call
+    except (RecursionError, orjson.JSONEncodeError):
         raise FileError("it is nested too deep.") from None
     except ValueError as error:
         raise FileError(f"it is not JSON: {error}.") from error

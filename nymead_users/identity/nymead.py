@@ -129,7 +129,10 @@ def _content(connection: sqlite3.Connection, path: Path) -> Content:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    """The columns of a table in lower case; none without such a table."""
+    """The columns of a table in lower case; none without such a table: a view can have rows without an end."""
+    kind = connection.execute("SELECT type FROM sqlite_master WHERE lower(name) = ?", (table,)).fetchone()
+    if kind != (b"table",):
+        return set()
     return {row[1].decode(errors="replace").lower() for row in connection.execute(f"PRAGMA table_info({table})")}
 
 

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from nymead_users.access.schedule import MAX_WINDOWS
 from nymead_users.instants import as_text
-from nymead_users.namespaces.types import read_uuid
+from nymead_users.namespaces.types import Uint, read_uuid
 from nymead_users.rpc.namespace import wire_type
 from nymead_users.rpc.types import UuidText
 
@@ -24,6 +24,9 @@ MAX_INT = 2**31 - 1
 
 #: A whole number that the store takes.
 Int = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
+
+#: A person's number.
+Number = Annotated[Uint, Field(le=MAX_INT)]
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 

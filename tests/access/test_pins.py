@@ -76,6 +76,16 @@ async def test_a_pin_where_none_is_set_opens_nothing(building: Building) -> None
     assert (await building.reports(card, lock, pin=PIN))[0].reason is AccessReason.PIN_NOT_SET
 
 
+async def test_a_lock_hears_whether_a_pin_is_wanted(building: Building) -> None:
+    """A PIN that is set or cleared is due at the locks that its credential opens; another one is not."""
+    card, lock = await door(building)
+    for pin, heard in ((WRONG, []), (None, [False]), (PIN, [True])):
+        await building.people.update_credential(card.id, pin=pin, **BY)
+        items = await building.pending(lock)
+        assert [shown["hasPin"] for item in items for shown in item.payload["credentials"]] == heard
+        await building.synchronise(lock)
+
+
 async def test_too_many_wrong_pins_lock_a_credential_out(building: Building) -> None:
     """After so many wrong PINs in a row even the right one is refused until the time is over, which is told once."""
     card, lock = await door(building)

@@ -92,6 +92,12 @@ async def test_a_role_is_a_known_persons(building: Building) -> None:
     assert told(building) == {("Added", "Role"): 2}
 
 
+async def test_a_role_has_no_longer_name_than_one_can_be_given(building: Building) -> None:
+    """The name that a role has from its person is as long as any text can be, and no longer."""
+    await building.person("A" * 255, last_name="B" * 255, phone=ANN)
+    assert (await building.role(ANN, await building.lock())).user_name == "A" * 255
+
+
 async def test_an_update_changes_what_is_given(building: Building) -> None:
     """When it was made, what it has issued and a name that is left out stay; what is so already is told to nobody."""
     _, lock = await sharer(building)

@@ -193,6 +193,7 @@ async def test_csv_of_spreadsheets_is_understood(tmp_path: Path) -> None:
         (b'{"format": "nymead-users", "version": 1, "persons": [{"id": "\\ud800"}]}', "it is not JSON"),
         (b'{"format": "nymead-users", "version": 1, "locks": [{"title": "A", "title": "B"}]}', "has title twice"),
         (b"[" * 100_000, "it is not JSON"),
+        (b'{"format": "nymead-users", "version": 1, "persons": ' + b"[" * 252 + b"]" * 252 + b"}", "nested too deep"),
         (b'{"persons": []}', 'its "format" should be "nymead-users"'),
         (b'{"format": "nymead-users", "version": 2}', 'its "version" is not 1'),
         (b'{"format": "nymead-users", "version": true}', 'its "version" is not 1'),
@@ -221,6 +222,16 @@ async def test_rows_that_no_message_can_hold_are_refused(server: Server, tmp_pat
     outcome = await invoke(server.data_dir, "import", write(tmp_path / "rows.json", document), "--json")
     assert outcome.code == 1
     assert {error["row"] for error in outcome.only_json["errors"]} == {f"persons[{n}]" for n in range(len(rows))}
+
+
+async def test_a_row_that_is_longer_than_a_message_is_named(tmp_path: Path) -> None:
+    """A row that no call can hold is named with the setting that it exceeds, and nothing is stored."""
+    document = {"format": "nymead-users", "version": 1, "persons": [{}, {"firstName": "x" * 2_000_000}]}
+    outcome = await invoke(tmp_path / "data", "import", write(tmp_path / "rows.json", document))
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: persons[1] takes 2,000,")
+    assert outcome.err.endswith(" bytes, more than limits.message_size lets through.\n")
+    assert not (tmp_path / "data").exists()
 
 
 async def test_files_that_are_not_there(tmp_path: Path) -> None:

@@ -330,6 +330,19 @@ async def test_what_is_no_such_database_is_said(tmp_path: Path, path: Path) -> N
     assert not data.exists()
 
 
+async def test_a_view_is_no_table(tmp_path: Path, path: Path) -> None:
+    """A view in a table's place is not read: it could have rows without an end."""
+    database = NymeadDatabase(path)
+    database.execute("DROP TABLE users")
+    database.execute(
+        "CREATE VIEW users AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+        " SELECT x AS username, x AS password, x AS salt FROM n"
+    )
+    outcome = await invoke(tmp_path / "data", "import-nymead", str(path))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.endswith("is not nymead's user database: no table users.\n")
+
+
 async def test_our_own_store_is_no_database_of_nymead(home: Server) -> None:
     """Another file of the same table's name is told apart."""
     outcome = await take_over(home.data_dir, home.data_dir / STORE)

@@ -178,6 +178,36 @@ async def test_a_persons_other_grants_do_not_widen_a_code(plain: Auths) -> None:
     assert decision["allowed"]
 
 
+async def test_a_lock_opens_by_a_new_code_once_it_has_heard(plain: Auths) -> None:
+    """Until a lock has heard of a code that is changed it does not open by the new one, and is said not to."""
+    made = await plain.code()
+    await plain.sync()
+    await plain.done("UpdateAuth", smartlockId=plain.front, id=made["id"], code="394858")
+    new = {"lockId": plain.front, "credential": {"type": "code", "value": "394858"}}
+    decision = await plain.desk.get("Access.Evaluate", **new)
+    assert (decision["desired"], decision["onLock"]) == (True, False)
+    await plain.sync()
+    decision = await plain.desk.get("Access.Evaluate", **new)
+    assert (decision["desired"], decision["onLock"]) == (True, True)
+
+
+async def test_a_lock_hears_of_a_changed_code_for_all_its_grants(plain: Auths) -> None:
+    """Where a code has another grant at its lock, that one does not keep the old code there; both are told."""
+    made = await plain.code()
+    (credential,) = await plain.desk.get("Access.GetCredentials")
+    other = await plain.desk.add("Access.AddGrant", credentialId=credential["id"], lockId=plain.front)
+    await plain.sync()
+    await plain.desk.listen()
+    await plain.done("UpdateAuth", smartlockId=plain.front, id=made["id"], code="394858")
+    items = await plain.desk.get("Access.GetPendingSync", lockId=plain.front)
+    assert {item["entityId"]: [shown["value"] for shown in item["content"]["credentials"]] for item in items} == {
+        made["id"]: ["394858"],
+        other: ["394858"],
+    }
+    told = [item.params["auth"]["id"] for item in await plain.desk.heard() if item.name == "SmartlockAuths.AuthChanged"]
+    assert sorted(told) == sorted([made["id"], other])
+
+
 # Lists
 
 
@@ -356,6 +386,20 @@ async def test_types_and_whose_they_are(plain: Auths) -> None:
     await plain.done("UpdateAuth", **at, accountUserId=2)
     decision = await plain.desk.get("Access.Evaluate", lockId=plain.front, personId=bob)
     assert decision["grantIds"] == [app["id"]]
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 2**64 - 1])
+async def test_numbers_of_persons_are_what_the_store_takes(plain: Auths, number: int) -> None:
+    """A number that no person can have is refused by its name, wherever it is given."""
+    app, code = await plain.app(), await plain.code()
+    new = {"smartlockId": plain.front, "name": "x", "accountUserId": number}
+    for method, param, params in (
+        ("CreateAuth", "accountUserId", {**new, "remoteAllowed": False}),
+        ("GenerateSharedKey", "accountUserId", new),
+        ("UpdateAuth", "accountUserId", {"smartlockId": plain.front, "id": app["id"], "accountUserId": number}),
+        ("UpdateAuths", "auths.0.accountUserId", {"auths": [{"id": code["id"], "accountUserId": number}]}),
+    ):
+        assert "less than or equal to" in await plain.desk.invalid(f"SmartlockAuths.{method}", param, **params)
 
 
 async def test_names_have_a_length(plain: Auths) -> None:

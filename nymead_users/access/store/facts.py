@@ -59,7 +59,7 @@ async def of_credential(connection: Connection, credential: Credential, lock: Lo
     names = {"credential_id": credential.id, "person_id": credential.person_id, "lock_id": lock.id}
     rules, there = await _rules(connection, whose, names)
     held = [rule for _, rule in there[lock.id]]
-    if held and not alone:
+    if held and (whose is _Whose.SHOWN or credential.lock_id is not None):
         known = await _known_by_lock(connection, credential, names)
         held = [rule for rule in held if rule.grant_id in known]
     return Facts(
@@ -75,13 +75,17 @@ async def of_credential(connection: Connection, credential: Credential, lock: Lo
 async def _known_by_lock(
     connection: Connection, credential: Credential, names: dict[str, str | None]
 ) -> frozenset[str]:
-    """The held grants by which a lock lets a person's credential in: its own, and theirs that it came with."""
+    """The held grants by which a lock lets a credential in: those that it came with, and its own.
+
+    The value of what is one lock's alone can change: its own came with the present one only once the lock has heard.
+    """
     shown = credential.type.value, credential.value
     rows = await connection.execute(_SHOWN, names)
     return frozenset(
         grant_id
         for grant_id, own, listed in rows
-        if own == credential.id or any((item["type"], item["value"]) == shown for item in listed or ())
+        if (own == credential.id and credential.lock_id is None)
+        or any((item["type"], item["value"]) == shown for item in listed or ())
     )
 
 

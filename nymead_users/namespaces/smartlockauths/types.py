@@ -12,7 +12,7 @@ from nymead_users.access.model import Grant
 from nymead_users.access.schedule import Schedule as Windows
 from nymead_users.namespaces.answers import without_none
 from nymead_users.namespaces.types import Text, Uint
-from nymead_users.namespaces.values import Id, Int, Schedule, Time, shown_time
+from nymead_users.namespaces.values import Id, Int, Number, Schedule, Time, shown_time
 from nymead_users.rpc.namespace import Omissible, Params, wire_type
 
 #: So many locks or authorizations one call changes, at the most.
@@ -157,7 +157,7 @@ class _Windows(Params):
 class _Rest(Params):
     """What else an authorization is made of."""
 
-    accountUserId: Omissible[Uint] = Field(
+    accountUserId: Omissible[Number] = Field(
         None, description="Whose it is: a person, by number. Needed for all types but 13."
     )
     smartActionsEnabled: Omissible[bool] = Field(None, description="There are no smart actions here: no, if given.")
@@ -200,7 +200,7 @@ class _Shared(Params):
 
     smartlockId: Id = Field(description=_LOCK)
     name: Text = Field(description="What people call it: at most 32 characters.")
-    accountUserId: Uint = Field(description="For whom: a person, by number.")
+    accountUserId: Number = Field(description="For whom: a person, by number.")
 
 
 class GenerateSharedKeyParams(_Windows, _Shared):
@@ -233,7 +233,7 @@ class UpdateAuthParams(Params):
     allowedWeekDays: Int | None = Field(None, description="On which days; null: every day.")
     allowedFromTime: Int | None = Field(None, description="From when on each day; null: from its beginning.")
     allowedUntilTime: Int | None = Field(None, description="Until when each day; null: until its end.")
-    accountUserId: Uint | None = Field(None, description="Whose it is: a person, by number; null: nobody's.")
+    accountUserId: Number | None = Field(None, description="Whose it is: a person, by number; null: nobody's.")
     enabled: Omissible[bool] = Field(None, description="Whether it counts.")
     remoteAllowed: Omissible[bool] = Field(None, description="Whether it opens from afar, too.")
     code: Omissible[_Code] = Field(None, description="Of type 13: another code.")
@@ -250,7 +250,7 @@ class AuthUpdate(TypedDict):
     allowedWeekDays: NotRequired[Annotated[Int | None, Field(description="On which days; null: every day.")]]
     allowedFromTime: NotRequired[Annotated[Int | None, Field(description="From when on each day; null: all of it.")]]
     allowedUntilTime: NotRequired[Annotated[Int | None, Field(description="Until when each day; null: all of it.")]]
-    accountUserId: NotRequired[Annotated[Uint | None, Field(description="Whose it is, by number; null: nobody's.")]]
+    accountUserId: NotRequired[Annotated[Number | None, Field(description="Whose it is, by number; null: nobody's.")]]
     enabled: NotRequired[Annotated[bool, Field(description="Whether it counts.")]]
     remoteAllowed: NotRequired[Annotated[bool, Field(description="Whether it opens from afar, too.")]]
     code: NotRequired[Annotated[_Code, Field(description="Of type 13: another code.")]]
