@@ -91,9 +91,9 @@ class Desk:
         (owner,) = await self.get("Access.GetOwners")
         return str(owner["id"])
 
-    async def listen(self) -> None:
-        """Ask for all notifications about doors."""
-        await self.client.subscribe(*ERRORS)
+    async def listen(self, *namespaces: str) -> None:
+        """Ask for the notifications of these namespaces, of all about doors without."""
+        await self.client.subscribe(*(namespaces or ERRORS))
 
     def news(self) -> list[Notification]:
         """What has come unasked since the last look and before the last reply."""

@@ -69,9 +69,9 @@ class Update(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The operation under which locks hear of a change, and the authorizations as they are then."""
+    """The authorizations as they are after a change, and the operation under which locks hear of it, if they must."""
 
-    operation_id: str
+    operation_id: str | None
     grants: list[Grant]
 
 
@@ -127,7 +127,7 @@ class Authorizations:
             for number, lock_id in enumerate(lock_ids):
                 with _of_several("smartlockIds", number, len(lock_ids)):
                     ids.append(await _create(work, lock_id, kind, new, schedule))
-        return Done(work.operation_id, [work.told(grant_id) for grant_id in ids])
+        return _done(work, [work.told(grant_id) for grant_id in ids])
 
     async def update(self, updates: Sequence[Update], *, lock_id: str | None = None, by: str, confirm: Confirm) -> Done:
         """Change what is given of each; with ``lock_id`` it must be at that lock.
@@ -137,13 +137,15 @@ class Authorizations:
         """
         _check_once("auths", [update.auth_id for update in updates])
         async with self._model.change(by, confirm) as work:
-            before = []
+            before: list[Grant] = []
             for number, update in enumerate(updates):
                 with _of_several("auths", number, len(updates)):
                     grant = await _free(work, update.auth_id, lock_id)
+                    if grant.credential_id and any(grant.credential_id == other.credential_id for other in before):
+                        raise InvalidValue("id: another one of them is of the same code or key")
                     await _update(work, grant, update.given)
                 before.append(grant)
-        return Done(work.operation_id, [work.told(grant.id) or grant for grant in before])
+        return _done(work, [work.told(grant.id) or grant for grant in before])
 
     async def remove(self, auth_ids: Sequence[str], *, lock_id: str | None = None, by: str, confirm: Confirm) -> Done:
         """Take authorizations back; each is gone once its lock has heard of it. Raises UnderWay as ``update``."""
@@ -152,9 +154,9 @@ class Authorizations:
             before = []
             for number, auth_id in enumerate(auth_ids):
                 with _of_several("ids", number, len(auth_ids)):
-                    before.append(await _free(work, auth_id, lock_id))
+                    before.append(await _free(work, auth_id, lock_id, removing=True))
             await revoke(work, before)
-        return Done(work.operation_id, [work.told(grant.id) or grant for grant in before])
+        return _done(work, [work.told(grant.id) or grant for grant in before])
 
 
 @contextmanager
@@ -200,14 +202,23 @@ async def _create(
     return await issue(work, grant)
 
 
-async def _free(work: Work, auth_id: str, lock_id: str | None) -> Grant:
-    """An authorization that can be changed: nothing is under way. One that a lock could not take is free again."""
+def _done(work: Work, grants: list[Grant]) -> Done:
+    under_way = any(grant.operation_id == work.operation_id for grant in grants)
+    return Done(work.operation_id if under_way else None, grants)
+
+
+async def _free(work: Work, auth_id: str, lock_id: str | None, *, removing: bool = False) -> Grant:
+    """An authorization that can be changed: nothing is under way. A change that its lock could not take is over.
+
+    One with such a change can be removed, whatever else is under way: its lock may go on failing.
+    """
     if lock_id is not None:
         await places.find_lock(work.connection, lock_id)
     grant = await granted.find_direct(work.connection, auth_id)
     if lock_id not in (None, grant.lock_id):
         raise GrantNotFound
-    if grant.revoked is not None or (grant.operation_id is not None and grant.sync_error is None):
+    under_way = grant.operation_id is not None and not (removing and grant.sync_error is not None)
+    if grant.revoked is not None or under_way:
         raise UnderWay
     return grant
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from nymead_users.access.errors import InvalidValue, LockGroupNotFound, LockNotFound, NotVisible
 from nymead_users.access.model import (
     Credential,
+    CredentialType,
     Grant,
     GrantKind,
     GrantState,
@@ -297,7 +298,7 @@ async def _owner(work: Work, new: NewGrant) -> str:
 
 
 def check_fit(new: NewGrant, subject: str, target: str, credential: Credential | None) -> None:
-    """Refuse a subject and a target of two owners, or another lock for what is one lock's alone.
+    """Refuse a subject and a target of two owners, another lock for what is one lock's alone, and a wrong kind.
 
     Raises LockNotFound, LockGroupNotFound and InvalidValue.
     """
@@ -306,3 +307,6 @@ def check_fit(new: NewGrant, subject: str, target: str, credential: Credential |
         raise (LockNotFound if new.lock_id else LockGroupNotFound)(text)
     if credential is not None and credential.lock_id not in (None, new.lock_id):
         raise InvalidValue("credentialId: the code is one lock's alone, and can open no other")
+    is_code = credential is not None and credential.type is CredentialType.CODE
+    if new.kind is not None and (new.kind is GrantKind.KEYPAD_CODE) is not is_code:
+        raise InvalidValue(f"kind: {GrantKind.KEYPAD_CODE.value} is for a code, and a code for nothing else")

@@ -220,8 +220,8 @@ class Grant:
 
     ``shared_by``: the person who shared it, who may be gone. ``uses`` counts the times that a lock reported to have
     opened by it. From its subject: ``holder_id`` and ``holder_number``, the person in the end, ``holder_phone`` if it
-    was shared with them, and ``code``, if it is one. From what is due: ``operation_id`` and ``sync_error``, the last
-    change of which its locks have not all heard, and why one of them could not take it.
+    was shared with them, and ``code``, if it is one. From what is due: ``operation_id``, the last change that is under
+    way to its locks, and ``sync_error``, why one of them could not take a change when it last tried.
     """
 
     id: str

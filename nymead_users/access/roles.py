@@ -33,6 +33,9 @@ from nymead_users.access.values import canonical_phone
 from nymead_users.identity.policy import MAX_TEXT
 from nymead_users.storage.database import Connection
 
+#: So many keys that are not revoked can be shared under one role: nobody fills the store with them.
+MAX_STANDING = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
@@ -150,6 +153,9 @@ class Roles:
                 raise RoleNotFound
             if not role.can_share:
                 raise SharingNotAllowed("the role cannot share")
+            shared = await granted.shared_grants(work.connection, sharer.id, lock_id)
+            if sum(key.revoked is None for key in shared) >= MAX_STANDING:
+                raise SharingNotAllowed(f"at most {MAX_STANDING} keys can be shared at a time; revoke some first")
             start = key.start or work.at
             if key.end is not None and key.end <= max(start, work.at):
                 raise InvalidValue("end: must be later than start, and not over already")

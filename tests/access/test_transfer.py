@@ -195,7 +195,8 @@ def documents(draw: st.DrawFn) -> Document:
             "enabled": draw(flags),
             "remoteAllowed": draw(flags),
             "name": draw(TEXTS),
-            "kind": (0, 1, 3, 2)[number % 4],
+            # What opens by a code's grant is a code, and by no other.
+            "kind": 13 if number >= 4 and keys[number % 2]["type"] == "code" else (0, 1, 3, 2)[number % 4],
             "sharedBy": persons[3]["id"] if number == 1 else None,
         }
         for number, grant_id in enumerate(uuids(7, 6))

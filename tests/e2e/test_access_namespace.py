@@ -167,7 +167,7 @@ async def test_a_lock_that_is_removed_takes_its_grants_along(home: Server, desk:
     place = await premises(desk)
     await home.add_user("carol", "ControlThings", allowedThingIds=[place.back, place.front])
     direct = await desk.add("Access.AddGrant", personId=place.bob, lockId=place.front)
-    await desk.listen()
+    await desk.listen("Access", "LockGroups")
     await desk.done("Access.RemoveLock", lockId=place.front)
     told = {(item.name, *[v if isinstance(v, str) else v["id"] for v in item.params.values()]) for item in desk.news()}
     assert told == {
@@ -684,7 +684,7 @@ async def test_evaluate_leaves_no_trace(desk: Desk) -> None:
     place = await premises(desk)
     await desk.done("Access.UpdateCredential", credentialId=place.key, pin="1234")
     before = await desk.get("Access.GetEvents")
-    await desk.listen()
+    await desk.listen("Access", "LockGroups")
     shown = {"type": "proximity", "value": "1"}
     for _ in range(10):
         decision = await desk.get("Access.Evaluate", credential=shown, lockId=place.front, pin="9999")
@@ -698,7 +698,7 @@ async def test_the_last_of_too_many_wrong_pins_locks_out(desk: Desk) -> None:
     """Five wrong PINs in a row lock a credential out, a right one between them starts the count anew."""
     place = await premises(desk)
     await desk.done("Access.UpdateCredential", credentialId=place.key, pin="1234")
-    await desk.listen()
+    await desk.listen("Access", "LockGroups")
     attempt: dict[str, Any] = {"credential": {"type": "proximity", "value": "1"}, "lockId": place.front}
 
     async def report(pin: str) -> str:
@@ -1106,8 +1106,8 @@ async def test_params_go_by_position(home: Server, transport: Transport) -> None
 async def test_every_change_is_told_once_and_before_the_reply(home: Server, desk: Desk) -> None:
     """What a call changes is told once, to the caller before the reply; what changes nothing is not told."""
     listener = await administrator(home)
-    await listener.listen()
-    await desk.listen()
+    await listener.listen("Access", "LockGroups")
+    await desk.listen("Access", "LockGroups")
 
     async def told(method: str, *names: str, **params: Any) -> dict[str, Any]:
         result = await desk.done(f"Access.{method}", **params)

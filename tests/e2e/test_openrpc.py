@@ -343,6 +343,7 @@ async def open_doors(call: Callable[..., Awaitable[Any]]) -> None:
     forced = {"forceRevokeGrants": True, "forceUnjoinLocks": True}
     await call("LockGroups.RemoveLockGroup", ownerAccountId=owner, id=group, **forced)
     await share_keys(call, owner, lock, person)
+    await authorize(call, lock)
     await call("Access.RemoveCredential", credentialId=key)
     await call("Access.RemovePerson", personId=person)
     assert (await call("Access.RemovePerson", personId=person))["error"] == "AccessErrorPersonNotFound"
@@ -365,6 +366,30 @@ async def share_keys(call: Callable[..., Awaitable[Any]], owner: str, lock: str,
     await call("LockRoles.GetLockRoles", lockHolderId=owner, lockId=lock, limit=1, startAfterId=first["id"])
     await call("LockRoles.RevokeSharedKeys", **role, toUserId="4781549301", ids=[key])
     await call("LockRoles.RemoveRole", lockHolderId=owner, **role)
+
+
+async def authorize(call: Callable[..., Awaitable[Any]], lock: str) -> None:
+    """The same of the methods about authorizations; there is a person of number 1."""
+    at: dict[str, Any] = {"smartlockId": lock}
+    dates = {"allowedFromDate": "2026-01-01T00:00:00Z", "allowedUntilDate": "2027-01-01T00:00:00+01:00"}
+    window = {**dates, "allowedWeekDays": 127, "allowedFromTime": 0, "allowedUntilTime": 0}
+    given = {"remoteAllowed": True, **window, "smartActionsEnabled": False}
+    await call("SmartlockAuths.CreateAuth", **at, name="Code", **given, type=13, code="394857")
+    await call("SmartlockAuths.CreateAuths", smartlockIds=[lock], name="App", **given, accountUserId=1, type=0)
+    shared = await call("SmartlockAuths.GenerateSharedKey", **at, name="Visit", accountUserId=1, **window)
+    visit = {**at, "id": shared["auths"][0]["id"]}
+    assert (await call("SmartlockAuths.UpdateAuth", **visit, name="x"))["error"] == "SmartlockAuthErrorLocked"
+    await call("Access.SyncLock", lockId=lock)
+    await call("SmartlockAuths.GetAuths", accountUserId=-1, types="0,13")
+    await call("SmartlockAuths.GetAuthsPaged", accountUserId=1, page=0, size=1)
+    await call("SmartlockAuths.GetSmartlockAuths", **at, types="13")
+    await call("SmartlockAuths.UpdateAuth", **visit, **dict.fromkeys(window), enabled=False, remoteAllowed=False)
+    await call("SmartlockAuths.GetAuth", **visit)
+    await call("Access.SyncLock", lockId=lock)
+    await call("SmartlockAuths.UpdateAuths", auths=[{"id": visit["id"], **dict.fromkeys(window), "accountUserId": 1}])
+    await call("SmartlockAuths.RemoveAuth", **visit)
+    await call("Access.SyncLock", lockId=lock)
+    await call("SmartlockAuths.RemoveAuths", ids=[visit["id"]])
 
 
 async def test_null_is_declared_where_it_is_taken_and_given(home: Server) -> None:

@@ -554,6 +554,52 @@ async def test_lists_name_each_once(plain: Auths) -> None:
     await plain.desk.invalid("SmartlockAuths.UpdateAuths", "auths.0.type", auths=[{"id": made["id"], "type": 2}])
 
 
+async def test_what_changes_nothing_is_no_operation(plain: Auths) -> None:
+    """A change to what is so already is done at once, and no lock hears of it."""
+    made = await plain.app()
+    await plain.sync()
+    heard = await plain.now(made)
+    at = {"smartlockId": plain.front, "id": made["id"]}
+    assert await plain.done("UpdateAuth", **at, name=made["name"], enabled=True) == {}
+    assert await plain.now(made) == heard
+
+
+async def test_a_failed_change_is_no_way_around_the_next(plain: Auths) -> None:
+    """After a change that the lock could not take, the next one is under way like any other; removing always goes."""
+    made = await plain.app()
+    at = {"smartlockId": plain.front, "id": made["id"]}
+    (item,) = await plain.desk.get("Access.GetPendingSync", lockId=plain.front)
+    failed = [{"id": item["id"], "error": "no room"}]
+    await plain.desk.done("Access.ConfirmSync", lockId=plain.front, items=failed)
+    request = await plain.get("UpdateAuth", **at, name="Second")
+    changed = await plain.now(made)
+    assert (changed["operationId"], changed["error"]) == (request, "no room")
+    assert await plain.error("UpdateAuth", **at, name="Third") == "Locked"
+    await plain.done("RemoveAuth", **at)
+    assert await plain.error("RemoveAuth", **at) == "Locked"
+    await plain.sync()
+    assert await plain.get("GetAuths") == []
+
+
+async def test_a_code_is_free_once_its_lock_has_forgotten_it(plain: Auths) -> None:
+    """A code that was changed, or whose credential was removed, is taken until its lock does not open to it."""
+    made = await plain.code()
+    await plain.sync()
+    new = {"smartlockId": plain.front, "name": "Next", "remoteAllowed": False, "type": 13, "code": CODE}
+    await plain.done("UpdateAuth", smartlockId=plain.front, id=made["id"], code="394858")
+    assert await plain.error("CreateAuth", **new) == "Conflict"
+    await plain.sync()
+    again = await plain.code()
+    await plain.sync()
+    credentials = await plain.desk.get("Access.GetCredentials")
+    (credential,) = [each["id"] for each in credentials if each["value"] == CODE]
+    await plain.desk.done("Access.RemoveCredential", credentialId=credential)
+    assert await plain.error("GetAuth", smartlockId=plain.front, id=again["id"]) == "AuthNotFound"
+    assert await plain.error("CreateAuth", **new) == "Conflict"
+    await plain.sync()
+    await plain.done("CreateAuth", **new)
+
+
 async def test_a_shared_key(auths: Auths) -> None:
     """A shared key is for a person's app, with its window, and opens at the door alone."""
     (made,) = await auths.get(

@@ -20,7 +20,11 @@ _DUE = and_(sync_items.c.entity_id == grants.c.id, sync_items.c.confirmed.is_(No
 _PENDING = exists().where(_DUE)
 _FAILED = exists().where(_DUE, sync_items.c.error.is_not(None))
 _OPERATION = (
-    select(sync_items.c.operation_id).where(_DUE).order_by(sync_items.c.number.desc()).limit(1).scalar_subquery()
+    select(sync_items.c.operation_id)
+    .where(_DUE, sync_items.c.error.is_(None))
+    .order_by(sync_items.c.number.desc())
+    .limit(1)
+    .scalar_subquery()
 )
 _SYNC_ERROR = select(func.min(sync_items.c.error)).where(_DUE).scalar_subquery()
 

@@ -14,7 +14,7 @@ from nymead_users.access.model import Credential, CredentialType, Owner, Person,
 from nymead_users.access.store.reach import locks_of_groups, reaching
 from nymead_users.access.store.reading import chunks, pages
 from nymead_users.storage.database import Connection
-from nymead_users.storage.tables import credentials, grants, lock_groups, locks, owners, persons, users
+from nymead_users.storage.tables import credentials, grants, held_grants, lock_groups, locks, owners, persons, users
 
 _PERSON = (
     persons.c.owner_id,
@@ -322,14 +322,37 @@ async def require_free(
     lock_id: str | None,
     but: str | None = None,
 ) -> None:
-    """Raise Duplicate where a value would name two credentials at one lock; the credential ``but`` does not count."""
+    """Raise Duplicate where a value would name two credentials at one lock; the credential ``but`` does not count.
+
+    What is to be ``lock_id``'s alone must also be none that this lock still opens to, if only until it has heard.
+    """
     names = {"owner_id": owner_id, "type": kind.value, "value": value}
     if lock_id is None:
         rows = await connection.execute(_NAMED, names)
     else:
         rows = await connection.execute(_SHOWN_AT, {**names, "lock_id": lock_id})
-    if any(row.id != but for row in rows):
+    if any(row.id != but for row in rows) or (
+        lock_id is not None and await _held_at(connection, lock_id, kind, value, but)
+    ):
         raise Duplicate("there is a credential of that type and value")
+
+
+async def _held_at(connection: Connection, lock_id: str, kind: CredentialType, value: str, but: str | None) -> bool:
+    """Whether a lock still opens to a value by what it has heard of, for another credential that is its alone."""
+    statement = (
+        select(held_grants.c.credentials)
+        .join_from(held_grants, credentials, held_grants.c.credential_id == credentials.c.id, isouter=True)
+        .where(held_grants.c.lock_id == lock_id, held_grants.c.credential_id.is_not(None))
+        .where(or_(credentials.c.id.is_(None), credentials.c.lock_id == lock_id))
+    )
+    if but is not None:
+        statement = statement.where(held_grants.c.credential_id != but)
+    shown = (kind.value, value)
+    return any(
+        (item["type"], item["value"]) == shown
+        for listed in await connection.scalars(statement)
+        for item in listed or ()
+    )
 
 
 async def credentials_of_lock(connection: Connection, lock_id: str) -> list[Credential]:

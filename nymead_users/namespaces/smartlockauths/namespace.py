@@ -241,7 +241,7 @@ _answer = partial(answer, OUTCOMES, SmartlockAuthError.NO_ERROR, words=_WORDS)
 
 
 def _request(done: Done) -> dict[str, Any]:
-    return {"requestId": done.operation_id}
+    return {} if done.operation_id is None else {"requestId": done.operation_id}
 
 
 def _shown_to(caller: Caller) -> Any:

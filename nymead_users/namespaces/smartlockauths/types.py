@@ -76,7 +76,7 @@ class SmartlockAuth(TypedDict):
     creationDate: Annotated[Time, Field(description="When it was made.")]
     updateDate: Annotated[Time, Field(description="When it last changed.")]
     operationId: NotRequired[
-        Annotated[Id, Field(description="The change that is under way: the lock has not heard of it yet.")]
+        Annotated[Id, Field(description="The last change that is under way: the lock has not heard of it yet.")]
     ]
     error: NotRequired[Annotated[str, Field(description="Why the lock could not take the change when it last tried.")]]
 
@@ -310,7 +310,13 @@ class RequestReturns(SmartlockAuthErrorReturns):
     """Returns of changes: locks hear of them in their own time."""
 
     requestId: NotRequired[
-        Annotated[Id, Field(description="The change: the operationId of the authorizations until their locks heard.")]
+        Annotated[
+            Id,
+            Field(
+                description="The change: the operationId of the authorizations until their locks heard. Without it"
+                " nothing was different."
+            ),
+        ]
     ]
 
 
@@ -359,7 +365,7 @@ def auth_info(grant: Grant, *, code: bool) -> dict[str, Any]:
             "lastActiveDate": shown_time(grant.last_used),
             "creationDate": shown_time(grant.created),
             "updateDate": shown_time(grant.updated),
-            "operationId": None if grant.sync_error is not None else grant.operation_id,
+            "operationId": grant.operation_id,
             "error": grant.sync_error,
         }
     )
