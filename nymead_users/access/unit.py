@@ -199,7 +199,7 @@ class Work:
 
     async def finish(self) -> None:
         """Settle what is told, and log it."""
-        grants = await granted.find_grants(self.connection, [*self._grants, *self._watched, *self._used])
+        grants = await granted.find_grants(self.connection, [*self._grants, *self._watched, *sorted(self._used)])
         by_group = await reach.locks_of_groups(self.connection, [grant.group_id for grant in grants if grant.group_id])
         for grant in grants:
             locks = [grant.lock_id] if grant.lock_id else by_group.get(grant.group_id or "", [])

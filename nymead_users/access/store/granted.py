@@ -77,6 +77,8 @@ _GRANTS = (
     .join(persons, persons.c.id == func.coalesce(grants.c.person_id, credentials.c.person_id), isouter=True)
 )
 
+_BY_AGE = (grants.c.created, grants.c.id)
+
 #: What a group's grants can be queried by, by the names on the wire (seed 003).
 _GROUP_GRANT_FIELDS = {
     "id": grants.c.id,
@@ -148,9 +150,6 @@ def _at_locks(sought: Sought, sight: Sight) -> Select[Any]:
     return statement if sight is None else statement.where(grants.c.lock_id.in_(sight))
 
 
-_BY_AGE = (grants.c.created, grants.c.id)
-
-
 async def direct_pages(connection: Connection, sought: Sought, sight: Sight) -> AsyncGenerator[list[Grant]]:
     """These grants, oldest first."""
     async for page in pages(connection, _at_locks(sought, sight), _BY_AGE, _grant):
@@ -184,12 +183,12 @@ async def find_grant(connection: Connection, grant_id: str) -> Grant:
 
 
 async def find_grants(connection: Connection, grant_ids: Iterable[str]) -> list[Grant]:
-    """Those of these grants that there are."""
-    found: list[Grant] = []
-    for part in chunks(sorted(set(grant_ids))):
-        rows = await connection.execute(_GRANTS.where(grants.c.id.in_(part)).order_by(grants.c.id))
-        found += [_grant(row) for row in rows]
-    return found
+    """Those of these grants that there are, in this order."""
+    wanted = list(dict.fromkeys(grant_ids))
+    found: dict[str, Grant] = {}
+    for part in chunks(wanted):
+        found |= {row[0]: _grant(row) for row in await connection.execute(_GRANTS.where(grants.c.id.in_(part)))}
+    return [found[grant_id] for grant_id in wanted if grant_id in found]
 
 
 async def grants_of_group(connection: Connection, group_id: str) -> list[Grant]:
@@ -235,7 +234,7 @@ async def own_grants_at(connection: Connection, person_id: str, lock_id: str) ->
 async def shared_grants(connection: Connection, person_id: str, lock_id: str) -> list[Grant]:
     """The grants that a person has shared at a lock, oldest first, with those that are revoked."""
     shared = _GRANTS.where(grants.c.shared_by == person_id, grants.c.lock_id == lock_id)
-    return await _all(connection, shared.order_by(grants.c.created))
+    return await _all(connection, shared)
 
 
 async def add_grants(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -275,7 +274,7 @@ def _standing() -> Select[Any]:
 
 
 async def _all(connection: Connection, statement: Select[Any]) -> list[Grant]:
-    return [_grant(row) for row in await connection.execute(statement.order_by(grants.c.id))]
+    return [_grant(row) for row in await connection.execute(statement.order_by(*_BY_AGE))]
 
 
 def _grant(row: Sequence[Any]) -> Grant:
