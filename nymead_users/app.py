@@ -22,7 +22,7 @@ from nymead_users.access.locks import Locks
 from nymead_users.access.people import People
 from nymead_users.access.roles import Roles
 from nymead_users.access.sync import Synchronisation
-from nymead_users.access.transfer import Transfer
+from nymead_users.access.transfer.transfer import Transfer
 from nymead_users.access.unit import Model
 from nymead_users.config import Settings
 from nymead_users.console import console_site

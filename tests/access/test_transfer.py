@@ -23,8 +23,8 @@ from nymead_users.access.changes import Added, Changed, SyncDue
 from nymead_users.access.decision import AccessReason
 from nymead_users.access.model import CredentialType, Lock, LockGroup, Membership, Owner, Person
 from nymead_users.access.people import MAX_CREDENTIALS
-from nymead_users.access.rows import Fault, Kind, Note, Outcome, Report, Verdict
-from nymead_users.access.transfer import Transfer
+from nymead_users.access.transfer.rows import Fault, Kind, Note, Outcome, Report, Verdict
+from nymead_users.access.transfer.transfer import Transfer
 from nymead_users.identity.events import UserAdded, UserChanged
 from nymead_users.namespaces.operator.rows import changed_fields, read, shown
 from nymead_users.permissions import Scope

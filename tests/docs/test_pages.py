@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from nymead_users.access.decision import AccessReason, Decision, Pin, event_code
 from nymead_users.access.errors import AccessRefused, AlreadyMember, TooManyGroups
-from nymead_users.access.rows import Kind
+from nymead_users.access.transfer.rows import Kind
 from nymead_users.cli.main import app
 from nymead_users.config import load
 from nymead_users.namespaces.lockgroups.namespace import OUTCOMES

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from nymead_users.access.transfer import Transfer
+from nymead_users.access.transfer.transfer import Transfer
 from nymead_users.identity.errors import StoreError
 from nymead_users.identity.pushbutton import PushButton
 from nymead_users.identity.users import Users

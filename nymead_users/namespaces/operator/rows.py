@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from nymead_users.access.model import CredentialType, GrantKind
-from nymead_users.access.rows import Kind, Row
-from nymead_users.access.transfer import Upload
+from nymead_users.access.transfer.rows import Kind, Row
+from nymead_users.access.transfer.transfer import Upload
 from nymead_users.instants import as_text
 from nymead_users.namespaces.answers import given
 from nymead_users.namespaces.types import PermissionScopes, Text, Things, Uint, scope_list, scopes_of

@@ -14,8 +14,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from nymead_users.access.errors import Duplicate
-from nymead_users.access.rows import Fault, Kind, Outcome, Report, Turns, Verdict, parts
-from nymead_users.access.transfer import Transfer, Upload
+from nymead_users.access.transfer.rows import Fault, Kind, Outcome, Report, Turns, Verdict, parts
+from nymead_users.access.transfer.transfer import Transfer, Upload
 from nymead_users.identity.errors import Busy, StoreError
 from nymead_users.namespaces.answers import on_behalf, without_none, written
 from nymead_users.namespaces.operator.rows import changed_fields, read, shown

@@ -16,9 +16,9 @@ from typing import Any
 from nymead_users.access.errors import InvalidValue
 from nymead_users.access.model import LockGroup
 from nymead_users.access.people import KEEP
-from nymead_users.access.rows import Fault, Kind, Note, Outcome, Report, Row, told
 from nymead_users.access.store import granted, people, places, roles
-from nymead_users.access.taking import Taking
+from nymead_users.access.transfer.rows import Fault, Kind, Note, Outcome, Report, Row, told
+from nymead_users.access.transfer.taking import Taking
 from nymead_users.access.unit import Confirm, Model
 from nymead_users.access.values import check_pin
 from nymead_users.identity.errors import WeakPassword

@@ -32,9 +32,9 @@ from nymead_users.access.model import (
     Role,
 )
 from nymead_users.access.people import KEEP
-from nymead_users.access.rows import Fault, Kind, Note, Outcome, Row, Turns, Verdict, parts, told
 from nymead_users.access.store import granted, places, roles
 from nymead_users.access.store import people as stored_people
+from nymead_users.access.transfer.rows import Fault, Kind, Note, Outcome, Row, Turns, Verdict, parts, told
 from nymead_users.access.unit import Work, new_id
 from nymead_users.access.values import canonical_credential, canonical_phone, check_validity, read_schedule
 from nymead_users.identity.errors import IdentityError, InconsistentScopes

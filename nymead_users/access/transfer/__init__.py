@@ -1,0 +1,1 @@
+"""All that people have set, out of one server and into another."""
