@@ -62,6 +62,9 @@ _HAPPENED = {
     "leaveStartDate",
     "leaveCompletedDate",
     "lastSeenRclUpdateDate",
+    "creationDate",
+    "updateDate",
+    "lastActiveDate",
 }
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
