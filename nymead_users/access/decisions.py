@@ -241,7 +241,9 @@ class Decisions:
         """What a given PIN is; it is only looked at where nothing else stands in the way."""
         if pin_hash is None:
             return Pin.NOT_SET
-        if not decide(what, at, remote=remote, pin=Pin.RIGHT).allowed:
+        with_it = decide(what, at, remote=remote, pin=Pin.RIGHT)
+        # A lock that has not heard may open to it; while it is locked out nobody learns whether it is right.
+        if not with_it.allowed and (not with_it.on_lock or with_it.reason is AccessReason.LOCKED_OUT):
             return Pin.WRONG
         return Pin.RIGHT if await self._passwords.verify_pin(pin, pin_hash, by=by) else Pin.WRONG
 

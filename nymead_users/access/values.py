@@ -23,7 +23,10 @@ _DECIMAL = re.compile(r"[0-9]{1,13}", re.ASCII)
 
 
 def canonical_phone(text: str, name: str = "phone") -> str:
-    """A phone number in E.164; "" stays. ``4781549300`` and ``+47 81 54 93 00`` are one. Raises InvalidValue."""
+    """A phone number in E.164; "" stays. Raises InvalidValue.
+
+    ``4781549300``, ``0047 81549300`` and ``+47 81 54 93 00`` are one.
+    """
     if not text:
         return ""
     import phonenumbers  # noqa: PLC0415 - its tables take their time, and few calls have a number in them
@@ -32,7 +35,7 @@ def canonical_phone(text: str, name: str = "phone") -> str:
     if not _PHONE.fullmatch(stripped):
         raise InvalidValue(f"{name}: not an international phone number such as +4781549300")
     try:
-        number = phonenumbers.parse(stripped if stripped.startswith("+") else f"+{stripped}")
+        number = phonenumbers.parse(f"+{stripped.removeprefix('+').removeprefix('00')}")
     except phonenumbers.NumberParseException as error:
         raise InvalidValue(f"{name}: not an international phone number such as +4781549300") from error
     if not phonenumbers.is_possible_number(number):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from inspect import cleandoc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import orjson
@@ -122,6 +123,14 @@ def operate(
         fail("what you typed is not UTF-8 text")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def trying(settings: Settings, *, dry_run: bool) -> Iterator[Settings]:
+    """The settings for a command that may only try: trying makes no store, an empty one elsewhere says the same."""
+    with TemporaryDirectory() as nowhere:
+        elsewhere = dry_run and not (settings.data_dir / STORE).exists()
+        yield settings.model_copy(update={"data_dir": Path(nowhere)}) if elsewhere else settings
 
 
 async def _operate(settings: Settings, work: Callable[[Client], Awaitable[T]], *, create: bool, timeout: float) -> T:

@@ -28,6 +28,7 @@ from nymead_users.cli.common import (
     print_json,
     print_table,
     shown,
+    trying,
 )
 from nymead_users.client import Client
 from nymead_users.storage.copies import give_name
@@ -166,7 +167,8 @@ def import_file(
                 _progress(sent, total)
         return await _call(client, "Operator.EndImport")
 
-    answer = operate(settings, work, create=not dry_run, timeout=LONG)
+    with trying(settings, dry_run=dry_run) as used:
+        answer = operate(used, work, create=True, timeout=LONG)
     report = _report(content, answer, dry_run=dry_run)
     if json:
         print_json(report)

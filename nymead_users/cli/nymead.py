@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -21,11 +20,11 @@ from nymead_users.cli.common import (
     print_json,
     print_table,
     shown,
+    trying,
     who,
 )
 from nymead_users.cli.users import may
 from nymead_users.client import Client
-from nymead_users.storage.datadir import STORE
 
 if TYPE_CHECKING:
     from nymead_users.identity.nymead import Content, Unread
@@ -82,11 +81,8 @@ def import_nymead(
     async def work(client: Client) -> dict[str, Any]:
         return await perform(client, "Operator.ImportUsers", params, json=json)
 
-    with TemporaryDirectory() as nowhere:
-        if params["dryRun"] and not (settings.data_dir / STORE).exists():
-            # Trying makes no store: an empty one elsewhere says the same.
-            settings = settings.model_copy(update={"data_dir": Path(nowhere)})
-        result = operate(settings, work, create=True)
+    with trying(settings, dry_run=params["dryRun"]) as used:
+        result = operate(used, work, create=True)
     report = _report(content, result)
     if json:
         print_json(report)
@@ -137,6 +133,9 @@ def _tell(users: list[dict[str, Any]], report: dict[str, Any], *, dry_run: bool)
         for user, row in zip(users, report["users"], strict=True)
     ]
     print_table(("NAME", "MAY", "TOKENS", "OUTCOME"), rows)
+    for user in report["users"]:
+        if user["reason"]:
+            typer.echo(f"Not taken over: user {who(user['username'])}, {user['reason']}.")
     for row in report["tokens"]:
         if row["reason"]:
             typer.echo(f"Not taken over: token {row['id']} of {who(row['username'])}, {row['reason']}.")

@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome; the reason of each error, and of a token that is not here and does not come back."""
+    """An outcome; the reason of each error, and of what is not taken over although it is none."""
 
     outcome: Outcome
     reason: str = ""
@@ -74,8 +74,8 @@ def weigh(
 ) -> Report:
     """Say what becomes of each; usernames are expected in lower case.
 
-    A user who is here already came from there before if they still have the password or a token from there; they are
-    left as they are then. So are their tokens: one that was removed here must not come back. Tokens come with new users
+    A user who is here already is left as they are, be they from there or of the same name by chance: nobody gets
+    anything by that. So are their tokens: one that was removed here must not come back. Tokens come with new users
     alone, and all of them or none: more than ``tokens_per_user`` are an error of the user.
     """
     theirs: defaultdict[str, list[IssuedToken]] = defaultdict(list)
@@ -114,7 +114,7 @@ def _on_user(account: Account, tokens: Sequence[IssuedToken], present: Present, 
             _is_here(token, present) for token in tokens
         ):
             return Verdict(Outcome.UNCHANGED)
-        return _error("there is a user of this name already, with neither the password nor a token from there")
+        return Verdict(Outcome.UNCHANGED, "there is a user of this name already, who keeps the password from here")
     if len(tokens) > tokens_per_user:
         return _error(f"{len(tokens):,} tokens are more than a user may have: {tokens_per_user:,}")
     return Verdict(Outcome.ADDED)

@@ -239,10 +239,11 @@ async def test_files_that_are_not_there(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert "cannot be read" in (await invoke(data, "import", str(tmp_path / "none.json"))).err
     file = write(tmp_path / "house.json", HOUSE)
-    for command in (("import", file, "--dry-run"), ("export", str(tmp_path / "out.json"))):
-        outcome = await invoke(data, *command)
-        assert outcome.code == 1
-        assert "holds no store" in outcome.err
+    outcome = await invoke(data, "export", str(tmp_path / "out.json"))
+    assert (outcome.code, "holds no store" in outcome.err) == (1, True)
+    # What would be done on a new server can be tried without one.
+    outcome = await invoke(data, "import", file, "--dry-run")
+    assert (outcome.code, "this was a dry run" in outcome.out) == (0, True)
     assert not data.exists()
     assert not (tmp_path / "out.json").exists()
     assert (await invoke(data, "import", file)).code == 0

@@ -85,14 +85,19 @@ def test_names_that_fall_together_are_an_error() -> None:
 
 
 def test_a_user_of_that_name_is_not_overwritten() -> None:
-    """Somebody who has been here before stays, and it is said."""
+    """Somebody of that name who is here already stays as they are, gets no token from there, and it is said."""
     for present in (here("bob", password_hash=OTHER_HASH), here("bob", password_hash=None), here("bob", token())):
-        report = weighed([account(password_hash=HASH + "x")], [token()], present)
-        assert "there is a user of this name already" in refused(report.accounts[0])
-        assert report.tokens[0] == Verdict(Outcome.ERROR, "its user is not taken over")
+        report = weighed([account()], [token()], present)
+        assert report.accounts[0].outcome is Outcome.UNCHANGED
+        if present.hashes["bob"] != HASH:
+            assert "there is a user of this name already" in report.accounts[0].reason
+        assert report.tokens[0].outcome is Outcome.UNCHANGED
+        assert report.tokens[0].reason
+        assert not report.refused
     # Without a password there is nothing that both could have.
     report = weighed([account("", None)], [token("")], here("", password_hash=None))
-    assert "there is a user of this name already" in refused(report.accounts[0])
+    assert "there is a user of this name already" in report.accounts[0].reason
+    assert report.tokens[0].outcome is Outcome.UNCHANGED
 
 
 def test_a_user_who_came_before_is_left_alone() -> None:
@@ -113,7 +118,7 @@ def test_another_token_of_the_same_id_does_not_tell_who_came_before() -> None:
     one = token()
     other = token(token_id=one.info.id, value="another")
     report = weighed([account()], [one], here("bob", other, password_hash=OTHER_HASH))
-    assert report.accounts[0].outcome is Outcome.ERROR
+    assert report.accounts[0].reason
 
 
 def test_tokens_come_all_or_none() -> None:

@@ -114,8 +114,8 @@ class SharedKey(TypedDict):
 # Params
 
 _HOLDER = "Whose locks: the id of an owner."
-_USER = "Whose role: a phone number in any spelling, as a text or a whole number."
-_SHARER = "Who shares: a phone number in any spelling, as a text or a whole number."
+_USER = "Whose role: a phone number with its country code, as a text or a whole number."
+_SHARER = "Who shares: a phone number with its country code, as a text or a whole number."
 
 
 class GetRolesParams(Params):

@@ -55,7 +55,7 @@ OUTCOMES: dict[type[Exception], SmartlockAuthError] = {
 STORE_FAILED = {SmartlockAuthError.BACKEND_ERROR: "The store could not be read or written; nothing was changed."}
 NOT_VISIBLE = {SmartlockAuthError.PERMISSION_DENIED: "The lock is not among the caller's things."}
 NO_LOCK = {SmartlockAuthError.SMARTLOCK_NOT_FOUND: "There is no such lock."}
-NO_AUTH = {SmartlockAuthError.AUTH_NOT_FOUND: "There is no such authorization, or it is another lock's."}
+NO_AUTH = {SmartlockAuthError.AUTH_NOT_FOUND: "There is no such authorization, or not at the lock that is named."}
 NO_USER = {SmartlockAuthError.ACCOUNT_USER_NOT_FOUND: "The lock's owner has no person of that number."}
 BAD_VALUE = {SmartlockAuthError.INVALID_PARAMETER: "A value cannot be; the message names it and the reason."}
 BAD_TYPES = {SmartlockAuthError.INVALID_PARAMETER: "The types are no whole numbers separated by commas."}
@@ -272,6 +272,6 @@ def _pagination(number: int, size: int, total: int) -> dict[str, int]:
     found = {"totalItems": total, "totalPages": pages, "currentPage": number, "pageSize": size}
     if number + 1 < pages:
         found["nextPage"] = number + 1
-    if number > 0:
-        found["prevPage"] = number - 1
+    if number > 0 and pages > 0:
+        found["prevPage"] = min(number, pages) - 1
     return found

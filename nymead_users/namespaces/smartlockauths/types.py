@@ -50,7 +50,7 @@ class SmartlockAuth(TypedDict):
         Uint, Field(description="What opens by it: 0 app, 1 bridge, 2 fob, 3 keypad, 13 a code at the keypad.")
     ]
     name: Annotated[str, Field(description="What people call it.")]
-    enabled: Annotated[bool, Field(description="Whether it counts.")]
+    enabled: Annotated[bool, Field(description="Whether it counts; one that was removed does not.")]
     remoteAllowed: Annotated[bool, Field(description="Whether it opens from afar, too.")]
     lockCount: Annotated[Uint, Field(description="How often the lock has reported to have opened by it.")]
     code: NotRequired[
@@ -146,7 +146,7 @@ class _Windows(Params):
         None, description="On which days: Monday 64 to Sunday 1, added up. Left out or 0: every day."
     )
     allowedFromTime: Omissible[Int] = Field(
-        None, description="From when on each day, in minutes from the lock's midnight. Left out: 0."
+        None, description="From when on each day, in minutes from the lock's midnight, 0 to 1440. Left out: 0."
     )
     allowedUntilTime: Omissible[Int] = Field(
         None,
@@ -233,7 +233,9 @@ class UpdateAuthParams(Params):
     allowedWeekDays: Int | None = Field(None, description="On which days; null: every day.")
     allowedFromTime: Int | None = Field(None, description="From when on each day; null: from its beginning.")
     allowedUntilTime: Int | None = Field(None, description="Until when each day; null: until its end.")
-    accountUserId: Number | None = Field(None, description="Whose it is: a person, by number; null: nobody's.")
+    accountUserId: Number | None = Field(
+        None, description="Whose it is: a person, by number; null, of type 13 alone: nobody's."
+    )
     enabled: Omissible[bool] = Field(None, description="Whether it counts.")
     remoteAllowed: Omissible[bool] = Field(None, description="Whether it opens from afar, too.")
     code: Omissible[_Code] = Field(None, description="Of type 13: another code.")
@@ -248,9 +250,13 @@ class AuthUpdate(TypedDict):
     allowedFromDate: NotRequired[Annotated[Time | None, Field(description="From when on; null: no bound.")]]
     allowedUntilDate: NotRequired[Annotated[Time | None, Field(description="Until before when; null: no bound.")]]
     allowedWeekDays: NotRequired[Annotated[Int | None, Field(description="On which days; null: every day.")]]
-    allowedFromTime: NotRequired[Annotated[Int | None, Field(description="From when on each day; null: all of it.")]]
-    allowedUntilTime: NotRequired[Annotated[Int | None, Field(description="Until when each day; null: all of it.")]]
-    accountUserId: NotRequired[Annotated[Number | None, Field(description="Whose it is, by number; null: nobody's.")]]
+    allowedFromTime: NotRequired[
+        Annotated[Int | None, Field(description="From when on each day; null: from its beginning.")]
+    ]
+    allowedUntilTime: NotRequired[Annotated[Int | None, Field(description="Until when each day; null: until its end.")]]
+    accountUserId: NotRequired[
+        Annotated[Number | None, Field(description="Whose it is, by number; null, of type 13 alone: nobody's.")]
+    ]
     enabled: NotRequired[Annotated[bool, Field(description="Whether it counts.")]]
     remoteAllowed: NotRequired[Annotated[bool, Field(description="Whether it opens from afar, too.")]]
     code: NotRequired[Annotated[_Code, Field(description="Of type 13: another code.")]]
@@ -352,7 +358,7 @@ def auth_info(grant: Grant, *, code: bool) -> dict[str, Any]:
             "accountUserId": grant.holder_number,
             "type": grant.kind.value,
             "name": grant.name,
-            "enabled": grant.enabled,
+            "enabled": grant.enabled and grant.revoked is None,
             "remoteAllowed": grant.remote_allowed,
             "lockCount": grant.uses,
             "code": grant.code if code else None,
