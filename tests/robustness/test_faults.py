@@ -310,6 +310,8 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
         await desk.done("Access.UpdatePerson", personId=place.bob, phone=role["userId"])
         await desk.done("LockRoles.SetRole", **holder, **role, canShare=True)
         key = await desk.add("LockRoles.ShareKey", **role, toUserId="+4781549301")
+        auth = {"smartlockId": place.back, "id": place.other_grant}
+        app = {"name": "App", "remoteAllowed": True, "accountUserId": 1}
         await desk.listen()
         reads: list[tuple[str, dict[str, Any]]] = [
             *((f"Access.Get{things}", {}) for things in ("Owners", "Locks", "Persons", "Credentials", "Grants")),
@@ -328,6 +330,10 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("AccessKeys.GetAccessKeys", {}),
             ("AccessKeys.GetAccessLevels", {}),
             ("AccessKeys.GetAccessKeyStatus", {"id": place.key}),
+            ("SmartlockAuths.GetAuths", {}),
+            ("SmartlockAuths.GetAuthsPaged", {}),
+            ("SmartlockAuths.GetSmartlockAuths", {"smartlockId": place.back}),
+            ("SmartlockAuths.GetAuth", auth),
         ]
         changes: list[tuple[str, dict[str, Any]]] = [
             ("Access.AddOwner", {"title": "Works"}),
@@ -356,6 +362,13 @@ async def test_doors_say_so_when_the_store_fails(spawn_server: SpawnServer) -> N
             ("AccessKeys.AddAccessKey", {"id": place.key, "pin": "1234", "accessLevels": [place.group]}),
             ("AccessKeys.AddAccessKey", {"key": {"identification": "2", "type": "proximity"}}),
             ("AccessKeys.RemoveAccessKey", {"id": place.key}),
+            ("SmartlockAuths.CreateAuths", {"smartlockIds": [place.back, place.front], **app}),
+            ("SmartlockAuths.CreateAuth", {"smartlockId": place.back, **app}),
+            ("SmartlockAuths.GenerateSharedKey", {"smartlockId": place.back, "name": "App", "accountUserId": 1}),
+            ("SmartlockAuths.UpdateAuths", {"auths": [{"id": place.other_grant, "name": "App"}]}),
+            ("SmartlockAuths.UpdateAuth", {**auth, "name": "App"}),
+            ("SmartlockAuths.RemoveAuths", {"ids": [place.other_grant]}),
+            ("SmartlockAuths.RemoveAuth", auth),
         ]
         before = [await desk.done(method, **params) for method, params in reads]
         limit_files(process, 0)
