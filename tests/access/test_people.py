@@ -50,7 +50,7 @@ async def test_with_several_owners_one_must_be_named(building: Building) -> None
 
 
 @pytest.mark.parametrize(
-    "spelling", ["4781549300", "+4781549300", "+47 81 54 93 00", " +47-815-49-300 ", "+47(81)549300"]
+    "spelling", ["4781549300", "+4781549300", "+47 81 54 93 00", " +47-815-49-300 ", "+47(81)549300", "0047 81 549300"]
 )
 async def test_a_persons_phone_is_kept_in_one_spelling(building: Building, spelling: str) -> None:
     """However a phone number is written, a person's is kept in E.164."""

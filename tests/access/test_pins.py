@@ -86,6 +86,18 @@ async def test_a_lock_hears_whether_a_pin_is_wanted(building: Building) -> None:
         await building.synchronise(lock)
 
 
+async def test_a_lock_that_has_not_heard_opens_to_the_right_pin(building: Building) -> None:
+    """What was taken back still opens at the lock, to the right PIN and to no other, until the lock has heard."""
+    card, lock = await door(building)
+    (grant,) = [grant async for page in building.grants.pages() for grant in page]
+    await building.grants.revoke(grant.id, **BY)
+    for pin, on_lock in ((PIN, True), (WRONG, False), (None, False)):
+        decision = await building.asks(card, lock, pin=pin)
+        assert (decision.allowed, decision.reason, decision.on_lock) == (False, AccessReason.REVOKED, on_lock)
+    await building.synchronise(lock)
+    assert not (await building.asks(card, lock, pin=PIN)).on_lock
+
+
 async def test_too_many_wrong_pins_lock_a_credential_out(building: Building) -> None:
     """After so many wrong PINs in a row even the right one is refused until the time is over, which is told once."""
     card, lock = await door(building)
