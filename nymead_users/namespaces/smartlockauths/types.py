@@ -54,7 +54,12 @@ class SmartlockAuth(TypedDict):
     remoteAllowed: Annotated[bool, Field(description="Whether it opens from afar, too.")]
     lockCount: Annotated[Uint, Field(description="How often the lock has reported to have opened by it.")]
     code: NotRequired[
-        Annotated[str, Field(description="Of type 13: the code. Only administrators read it; no notification has it.")]
+        Annotated[
+            str,
+            Field(
+                description="Of type 13: the code. Only administrators read it; AuthAdded and AuthChanged are without it."
+            ),
+        ]
     ]
     allowedFromDate: NotRequired[Annotated[Time, Field(description="From when on.")]]
     allowedUntilDate: NotRequired[Annotated[Time, Field(description="Until before when.")]]
