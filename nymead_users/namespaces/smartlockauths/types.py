@@ -57,7 +57,7 @@ class SmartlockAuth(TypedDict):
         Annotated[
             str,
             Field(
-                description="Of type 13: the code. Only administrators read it; AuthAdded and AuthChanged are without it."
+                description="Of type 13: the code. Only administrators read it; AuthAdded and AuthChanged are without."
             ),
         ]
     ]
