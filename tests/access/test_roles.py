@@ -15,7 +15,7 @@ from nymead_users.access import errors
 from nymead_users.access.changes import Added, Changed, Removed
 from nymead_users.access.decision import AccessReason
 from nymead_users.access.model import Grant, GrantState, Lock, Person, Role
-from nymead_users.access.roles import NewKey, Party
+from nymead_users.access.roles import MAX_STANDING, NewKey, Party
 from nymead_users.access.unit import now
 from nymead_users.storage.datadir import STORE
 
@@ -424,6 +424,19 @@ async def test_keys_that_are_shared_at_once_are_all_counted(building: Building) 
     assert [role.created_keys for role in await roles_at(building, lock)] == [8]
     assert len(await keys(building, lock)) == 8
     assert await building.count("persons") == 2
+
+
+async def test_nobody_fills_the_store_with_keys(building: Building) -> None:
+    """So many keys that are not revoked can be shared under a role; one that is revoked makes room for another."""
+    _, lock = await sharer(building)
+    for _ in range(MAX_STANDING):
+        key = await building.share(ANN, lock, BOB)
+    with pytest.raises(errors.SharingNotAllowed, match="at most 100 keys"):
+        await building.share(ANN, lock, CAROL)
+    assert await building.count("persons") == 2
+    await building.grants.revoke(key.id, **BY)
+    await building.share(ANN, lock, CAROL)
+    assert [role.created_keys for role in await roles_at(building, lock)] == [MAX_STANDING + 1]
 
 
 # Keys after that

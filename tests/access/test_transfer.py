@@ -471,6 +471,7 @@ FAULTY: list[tuple[Document, str, str]] = [
     ({"grants": [{"personId": ADA, "lockGroupId": ALL, "sharedBy": ADA}]}, "grants[0].sharedBy", "at a lock"),
     ({"grants": [{"credentialId": CODE, "lockId": DOOR, "sharedBy": ADA}]}, "grants[0].sharedBy", "a person's grant"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "kind": 7}]}, "grants[0].kind", "Expected one of"),
+    ({"grants": [{"personId": ADA, "lockId": DOOR, "kind": 13}]}, "grants[0].kind", "13 is for a code"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "schedule": {"ical": "x"}}]}, "grants[0].schedule", "ical"),
     ({"grants": [{"personId": ADA, "lockId": DOOR, "validFrom": "now"}]}, "grants[0].validFrom", "ISO 8601"),
 ]

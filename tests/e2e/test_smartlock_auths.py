@@ -533,7 +533,8 @@ async def test_many_are_changed_together_or_not_at_all(auths: Auths) -> None:
     assert [(auth["name"], auth["operationId"]) for auth in changed] == [("Changed", request)] * 2
     await auths.sync()
     request = await auths.get("RemoveAuths", ids=[back["id"], front["id"]])
-    assert [auth["operationId"] for auth in await auths.get("GetAuths")] == [request] * 2
+    going = await auths.get("GetAuths")
+    assert [(auth["operationId"], auth["enabled"]) for auth in going] == [(request, False)] * 2
     await auths.sync()
     assert await auths.get("GetAuths") == []
 
@@ -598,6 +599,22 @@ async def test_a_code_is_free_once_its_lock_has_forgotten_it(plain: Auths) -> No
     assert await plain.error("CreateAuth", **new) == "Conflict"
     await plain.sync()
     await plain.done("CreateAuth", **new)
+
+
+async def test_one_code_is_changed_once_in_a_call(plain: Auths) -> None:
+    """A call that gives one code twice, by two authorizations, changes neither, and names the second one."""
+    first = await plain.code()
+    (credential,) = await plain.desk.get("Access.GetCredentials")
+    second = await plain.desk.add("Access.AddGrant", credentialId=credential["id"], lockId=plain.front)
+    await plain.sync()
+    both = [{"id": first["id"], "code": "555555"}, {"id": second, "code": "666666"}]
+    outcome, text = await plain.desk.refused("SmartlockAuths.UpdateAuths", auths=both)
+    assert outcome == "Locked"
+    assert str(text).startswith("auths[1]: ")
+    assert {auth["code"] for auth in await plain.get("GetAuths")} == {CODE}
+    # What is not of the code is each one's own.
+    await plain.done("UpdateAuths", auths=[{"id": first["id"], "name": "A"}, {"id": second, "name": "B"}])
+    assert [auth["name"] for auth in await plain.get("GetAuths")] == ["A", "B"]
 
 
 async def test_a_shared_key(auths: Auths) -> None:

@@ -164,7 +164,8 @@ class LockRolesNamespace(Namespace):
             **NO_LOCK,
             **BAD_RECEIVER,
             **NO_ROLE,
-            LockRoleError.SHARING_NOT_ALLOWED: "The role cannot share, or its person may not open the lock at present.",
+            LockRoleError.SHARING_NOT_ALLOWED: "The role cannot share, its person may not open the lock at present, or"
+            " has shared 100 keys that are not revoked.",
             LockRoleError.KEY_NOT_PERMANENT: "Its person may open the lock for a time only, or at some times.",
             LockRoleError.INVALID_PARAMETER: "The key would begin before its sharer's, end before it begins, or be over"
             " already, or its recurrence cannot be; the message names it.",
